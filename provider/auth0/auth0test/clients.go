@@ -1,0 +1,137 @@
+package auth0test
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// A Client is an application of the tenant.
+type Client struct {
+	ID     string // empty means a random one
+	Secret string // empty means a random one, unless Public
+	Public bool   // has no secret and cannot use client_credentials
+	// Management are the scopes of its client grant for the Management API.
+	// Its tokens carry all of them, whatever a request asks for.
+	Management []string
+	// Grants are its client grants for other APIs: audience -> scopes.
+	Grants map[string][]string
+	// PasswordGrant allows learners to log in through it by e-mail and password.
+	PasswordGrant bool
+}
+
+// A Dialect is the shape of an API's access tokens.
+type Dialect string
+
+const (
+	Auth0Profile   Dialect = ""                // typ JWT, azp, gty
+	RFC9068Profile Dialect = "rfc9068_profile" // typ at+jwt, client_id, jti
+)
+
+// An API is what Auth0 calls a resource server: an audience.
+type API struct {
+	Identifier string   // the audience
+	Scopes     []string // what it knows; a learner gets those that he asks for, or all if he asks for none
+	Dialect    Dialect
+	// Permissions switches RBAC on: role name -> permissions. Then a learner's
+	// scopes are limited to what his roles permit, and the token's
+	// "permissions" claim lists it.
+	Permissions map[string][]string
+}
+
+// AddClient adds an application and returns it with its id and secret filled
+// in. It panics if the id is taken or a grant names an unknown API.
+func (t *Tenant) AddClient(c Client) Client {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c, err := t.addClient(c)
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+func (t *Tenant) addClient(c Client) (Client, error) {
+	if c.ID == "" {
+		c.ID = letters(32)
+	}
+	if c.Secret == "" && !c.Public {
+		c.Secret = letters(64)
+	}
+	if t.clients[c.ID] != nil {
+		return c, fmt.Errorf("auth0test: client %q is given twice", c.ID)
+	}
+	for aud := range c.Grants {
+		if t.apis[aud] == nil {
+			return c, fmt.Errorf("auth0test: client %q has a grant for %q, which is no API of this tenant", c.ID, aud)
+		}
+	}
+	kept := c.clone()
+	t.clients[c.ID] = &kept
+	return c, nil
+}
+
+func (c Client) clone() Client {
+	c.Management = slices.Clone(c.Management)
+	c.Grants = maps.Clone(c.Grants)
+	return c
+}
+
+// granted is the client grant for the audience, nil if there is none.
+func (t *Tenant) granted(c *Client, audience string) []string {
+	if audience == t.mgmt {
+		return c.Management
+	}
+	return c.Grants[audience]
+}
+
+// SetManagementScopes replaces the client's grant for the Management API, as
+// one does on the dashboard. Tokens that are out keep what they carry. It
+// panics if there is no such client.
+func (t *Tenant) SetManagementScopes(clientID string, scopes ...string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mustClient(clientID).Management = slices.Clone(scopes)
+}
+
+// SetSecret replaces the client's secret. It panics if there is no such client.
+func (t *Tenant) SetSecret(clientID, secret string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.mustClient(clientID).Secret = secret
+}
+
+func (t *Tenant) mustClient(id string) *Client {
+	c := t.clients[id]
+	if c == nil {
+		panic(fmt.Sprintf("auth0test: no client %q", id))
+	}
+	return c
+}
+
+// AddAPI adds an audience. It panics if the identifier is empty or taken.
+func (t *Tenant) AddAPI(a API) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.addAPI(a); err != nil {
+		panic(err)
+	}
+}
+
+func (t *Tenant) addAPI(a API) error {
+	if a.Identifier == "" || a.Identifier == t.mgmt || t.apis[a.Identifier] != nil {
+		return fmt.Errorf("auth0test: API %q: empty or given twice", a.Identifier)
+	}
+	if a.Dialect != Auth0Profile && a.Dialect != RFC9068Profile {
+		return fmt.Errorf("auth0test: API %q: dialect %q is neither Auth0Profile nor RFC9068Profile", a.Identifier, a.Dialect)
+	}
+	a.Scopes = slices.Clone(a.Scopes)
+	t.apis[a.Identifier] = &a
+	return nil
+}
+
+// spent reports whether the client may be who it says it is.
+func (c *Client) spends(secret string) bool {
+	return !c.Public && subtle.ConstantTimeCompare([]byte(secret), []byte(c.Secret)) == 1
+}

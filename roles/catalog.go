@@ -1,0 +1,102 @@
+package roles
+
+import (
+	"slices"
+	"strings"
+)
+
+// A Catalog says which purchase allows which roles. It is made from the config
+// by a [Resolver], which turns every name into the id behind it.
+type Catalog struct {
+	Lines []Line
+	Shops map[string]Rules  // by shop name; a shop without an entry has the zero Rules
+	Names map[string]string // role id -> name, for people to read
+
+	// Open lists the names that nobody could resolve yet. While a shop has an
+	// open product name, or a line an open role, nothing is taken away: we
+	// cannot tell.
+	Open []OpenName
+}
+
+// A Line of the catalog: whoever holds this product gets these roles.
+type Line struct {
+	Shop    string
+	Product string   // the shop's stable product id
+	Variant string   // "Tier=Pro" or just "Pro"; empty: any variant
+	Roles   []string // role ids
+}
+
+// Rules are the decisions a seller may take differently. The zero value is
+// what most want.
+type Rules struct {
+	RemoveOnPartialRefund bool // default: a partial refund keeps the access
+	KeepAfterEnd          bool // default: an ended membership ends the access
+	AllowTestPurchases    bool // default: a test purchase gives nothing
+}
+
+// An OpenName is a product or role that the config names and nobody knows.
+type OpenName struct {
+	Shop string // empty: a role
+	Name string
+	Why  string
+}
+
+// rolesFor collects what a purchase of the product in that variant allows.
+func (c Catalog) rolesFor(f Fact) []string {
+	var out []string
+	for _, l := range c.Lines {
+		if l.Shop != f.Shop || l.Product != f.Product || !matchVariant(l.Variant, f.Variants) {
+			continue
+		}
+		for _, r := range l.Roles {
+			if !slices.Contains(out, r) {
+				out = append(out, r)
+			}
+		}
+	}
+	return out
+}
+
+func matchVariant(want string, have []string) bool {
+	if want == "" {
+		return true
+	}
+	for _, v := range have {
+		_, option, _ := strings.Cut(v, "=")
+		if v == want || option == want {
+			return true
+		}
+	}
+	return false
+}
+
+// Managed reports whether any line names the role. A role that left the
+// catalog is nobody's business: emptying the catalog by mistake removes
+// nothing.
+func (c Catalog) Managed(role string) bool {
+	for _, l := range c.Lines {
+		if slices.Contains(l.Roles, role) {
+			return true
+		}
+	}
+	return false
+}
+
+// CanTell reports whether every name that could matter to a purchase in the
+// shop is resolved.
+func (c Catalog) CanTell(shop string) bool {
+	for _, o := range c.Open {
+		if o.Shop == "" || o.Shop == shop {
+			return false
+		}
+	}
+	return true
+}
+
+// Name is the role's name for people, or its id while the name is unknown.
+func (c Catalog) Name(role string) string {
+	if n := c.Names[role]; n != "" {
+		return n
+	}
+	return role
+}

@@ -1,0 +1,179 @@
+package roles
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// An Entitlement is what one purchase allows, or why it allows nothing.
+type Entitlement struct {
+	Fact   Fact
+	Allows bool
+	Why    string    // "live", "refunded", "its bundle was refunded", ...
+	Roles  []string  // role ids; empty if the catalog has no line for the product
+	Until  time.Time // the access ends by itself then; zero: open-ended
+}
+
+// A Decision is what one person should hold.
+type Decision struct {
+	Want         map[string][]Entitlement // role id -> the live purchases that allow it
+	Entitlements []Entitlement            // every purchase, live or not, oldest first
+	Next         time.Time                // when a live entitlement ends by itself; zero: never
+	// CanTell is false while a name of the catalog is unresolved: then Want may
+	// be too small, and Diff removes nothing.
+	CanTell bool
+}
+
+// Fold decides what a person should hold at the moment now. It is pure:
+// permuting or repeating facts changes nothing. Facts about other people that
+// explain this person's purchases (a bundle's own row, the giver's side of a
+// gift, a subscription) belong into facts; they entitle nobody here.
+func Fold(person Email, facts []Fact, cat Catalog, now time.Time) Decision {
+	known := make(map[FactKey]Fact, len(facts))
+	for _, f := range facts {
+		if old, ok := known[f.Key()]; ok {
+			f = Newer(old, f)
+		}
+		known[f.Key()] = f
+	}
+
+	// Of a subscription only one charge speaks: the newest good one says which
+	// tier, the oldest known says whose it is (a renewal may carry the address
+	// of a changed shop account).
+	type membership struct{ owner, tier Fact }
+	memberships := map[FactKey]*membership{}
+	var sales []Fact
+	for _, f := range known {
+		if f.Kind != Sale {
+			continue
+		}
+		if f.Subscription == "" {
+			if f.Person == person {
+				sales = append(sales, f)
+			}
+			continue
+		}
+		k := FactKey{f.Shop, Subscription, f.Subscription}
+		m := memberships[k]
+		if m == nil {
+			m = &membership{}
+			memberships[k] = m
+		}
+		if paid(f.State) && f.Person != "" && (m.owner.Ref == "" || compareAge(f, m.owner) < 0) {
+			m.owner = f
+		}
+		if paid(f.State) && (m.tier.Ref == "" || compareAge(f, m.tier) > 0) {
+			m.tier = f
+		}
+		if !paid(f.State) && f.Person == person {
+			sales = append(sales, f)
+		}
+	}
+
+	d := Decision{Want: map[string][]Entitlement{}, CanTell: true}
+	for _, f := range sales {
+		d.add(judge(f, known, cat, now))
+	}
+	for k, m := range memberships {
+		if m.owner.Ref == "" || m.owner.Person != person {
+			continue
+		}
+		f := m.owner
+		f.Product, f.Variants, f.State = m.tier.Product, m.tier.Variants, m.tier.State
+		d.add(judgeMembership(f, k, known, cat, now))
+	}
+	slices.SortFunc(d.Entitlements, func(a, b Entitlement) int { return compareAge(a.Fact, b.Fact) })
+
+	for _, e := range d.Entitlements {
+		if !cat.CanTell(e.Fact.Shop) {
+			d.CanTell = false
+		}
+		if !e.Allows {
+			continue
+		}
+		if !e.Until.IsZero() && (d.Next.IsZero() || e.Until.Before(d.Next)) {
+			d.Next = e.Until
+		}
+		for _, r := range e.Roles {
+			d.Want[r] = append(d.Want[r], e)
+		}
+	}
+	return d
+}
+
+func (d *Decision) add(e Entitlement) { d.Entitlements = append(d.Entitlements, e) }
+
+// paid reports whether a charge of a subscription counts as a charge at all. A
+// refunded or disputed charge does: whether the membership goes on is the
+// subscription's own word.
+func paid(s State) bool {
+	return s != Unpaid && s != Test && s != Preorder && s != Given
+}
+
+func compareAge(a, b Fact) int {
+	return cmp.Or(a.Bought.Compare(b.Bought), cmp.Compare(a.Shop, b.Shop), cmp.Compare(a.Ref, b.Ref))
+}
+
+// judge reads one sale by the decision table (facts/gumroad.md section 10, in
+// shop-neutral words).
+func judge(f Fact, known map[FactKey]Fact, cat Catalog, now time.Time) Entitlement {
+	e := Entitlement{Fact: f, Roles: cat.rolesFor(f), Until: f.Until}
+	e.Allows, e.Why = allows(f.State, cat.Shops[f.Shop])
+	if !e.Allows {
+		return e
+	}
+	if !f.Until.IsZero() && !now.Before(f.Until) {
+		e.Allows, e.Why = false, "its time is over"
+		return e
+	}
+	// The sale that pays for this one, and the one that pays for that (a given
+	// bundle: child, bundle, giver). Bounded, for facts can lie in a circle.
+	for range 3 {
+		parent, ok := known[FactKey{f.Shop, Sale, f.Parent}]
+		if !ok || f.Parent == "" {
+			break
+		}
+		if good, why := allows(parent.State, cat.Shops[f.Shop]); !good && parent.State != Given {
+			e.Allows, e.Why = false, "the sale that pays for it is "+why
+			break
+		}
+		f = parent
+	}
+	return e
+}
+
+// judgeMembership reads a membership: the subscription's own state decides, and
+// until we know it, the last good charge does.
+func judgeMembership(f Fact, k FactKey, known map[FactKey]Fact, cat Catalog, now time.Time) Entitlement {
+	sub, ok := known[k]
+	if !ok {
+		return judge(f, known, cat, now)
+	}
+	rules := cat.Shops[f.Shop]
+	e := Entitlement{Fact: f, Roles: cat.rolesFor(f), Until: sub.Until}
+	e.Allows, e.Why = allows(sub.State, rules)
+	if e.Allows && !sub.Until.IsZero() && !now.Before(sub.Until) {
+		e.Allows, e.Why = rules.KeepAfterEnd, "its time is over"
+	}
+	if rules.KeepAfterEnd {
+		e.Until = time.Time{}
+	}
+	return e
+}
+
+// allows is the heart of the table.
+func allows(s State, r Rules) (bool, string) {
+	switch s {
+	case Live, DisputeWon, PaidOff:
+		return true, string(s)
+	case PartlyRefunded:
+		return !r.RemoveOnPartialRefund, string(s)
+	case Ended:
+		return r.KeepAfterEnd, string(s)
+	case Test:
+		return r.AllowTestPurchases, string(s)
+	default:
+		return false, string(s)
+	}
+}

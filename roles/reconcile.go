@@ -1,0 +1,202 @@
+package roles
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"bursar/internal/due"
+	"bursar/provider"
+)
+
+// ReconcilerConfig says what a Reconciler works with. Ledger, Directory and
+// Catalog are required.
+type ReconcilerConfig struct {
+	Ledger    Ledger
+	Directory Directory
+	Catalog   func() Catalog // the catalog as it is resolved now
+	Accounts  AccountPolicy
+
+	Observe bool // decide and show, but change nothing at the provider
+	Invite  bool // have the provider mail whoever we created an account for
+
+	Workers int           // people looked at at once; zero means 4
+	Lease   time.Duration // how long a look may take; zero means 1 min
+	// Patience bounds one call to the provider; zero means 15 s. It must be
+	// shorter than Lease.
+	Patience time.Duration
+
+	OnStep func(Step)       // told of everything that happened; must not block
+	Now    func() time.Time // nil means time.Now
+	Log    *slog.Logger     // nil means silence
+}
+
+// A Reconciler makes the provider agree with the ledger, one person at a time.
+type Reconciler struct {
+	cfg ReconcilerConfig
+	log *slog.Logger
+	now func() time.Time
+
+	down atomic.Int32 // looks in a row that the provider as a whole let down
+}
+
+// NewReconciler checks the config. It starts nothing: call Run.
+func NewReconciler(cfg ReconcilerConfig) (*Reconciler, error) {
+	if cfg.Ledger == nil || cfg.Directory == nil || cfg.Catalog == nil {
+		return nil, errors.New("roles: a Reconciler needs a Ledger, a Directory and a Catalog")
+	}
+	if cfg.Accounts.Connection == "" {
+		return nil, errors.New("roles: a Reconciler needs the connection where accounts are created")
+	}
+	cfg.Workers = cmp.Or(cfg.Workers, 4)
+	cfg.Lease = cmp.Or(cfg.Lease, time.Minute)
+	cfg.Patience = cmp.Or(cfg.Patience, 15*time.Second)
+	if cfg.Patience >= cfg.Lease {
+		return nil, errors.New("roles: Patience must be shorter than Lease, or a call could outlive its claim")
+	}
+	r := &Reconciler{cfg: cfg, log: cfg.Log, now: cfg.Now}
+	if r.log == nil {
+		r.log = slog.New(slog.DiscardHandler)
+	}
+	if r.now == nil {
+		r.now = time.Now
+	}
+	return r, nil
+}
+
+// Run looks at whoever is due until ctx ends, and has finished when it returns.
+func (r *Reconciler) Run(ctx context.Context) error {
+	if !r.cfg.Observe {
+		// Whoever was only shown so far is done for real now.
+		n, err := r.cfg.Ledger.Rearm(ctx, Observing)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		if n > 0 {
+			r.log.Info("armed: carrying out what observe mode had only shown", "people", n)
+		}
+	}
+	// A line may have been added for what they bought.
+	if _, err := r.cfg.Ledger.Rearm(ctx, Unmapped); err != nil && ctx.Err() == nil {
+		return err
+	}
+	loop := due.Loop[Claim]{
+		Name:    "people",
+		Workers: r.cfg.Workers,
+		Claim: func(ctx context.Context, max int) ([]Claim, error) {
+			return r.cfg.Ledger.Claim(ctx, r.now(), r.cfg.Lease, max)
+		},
+		NextDue: r.cfg.Ledger.NextDue,
+		Wake:    r.cfg.Ledger.Wake(),
+		Do:      r.Look,
+		Log:     r.log,
+	}
+	return loop.Run(ctx)
+}
+
+// Look does everything for one claimed person and finishes the claim. The
+// returned time, if any, is when the provider as a whole may be asked again; ok
+// says that it answered.
+func (r *Reconciler) Look(ctx context.Context, c Claim) (rest time.Time, ok bool) {
+	l := &look{Reconciler: r, claim: c, began: r.now()}
+	// No call may begin after the lease has ended: by then another worker may
+	// have decided otherwise.
+	work, cancel := context.WithDeadline(ctx, c.Until)
+	defer cancel()
+	err := l.run(work)
+
+	o := l.outcome(err)
+	// What was done must be written down even while we are being stopped.
+	save, cancelSave := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancelSave()
+	switch ferr := r.cfg.Ledger.Finish(save, c, o); {
+	case errors.Is(ferr, ErrLost):
+		r.log.Warn("took too long: another worker looks again", "principal", c.Person)
+	case ferr != nil:
+		r.log.Error("cannot write down a look; it is repeated when the lease ends", "principal", c.Person, "err", ferr)
+	}
+	l.report(err)
+
+	var t *provider.Trouble
+	if errors.As(err, &t) && t.Kind.OfProvider() && ctx.Err() == nil {
+		return o.Next, false
+	}
+	if l.called && err == nil {
+		r.down.Store(0)
+		return time.Time{}, true
+	}
+	return time.Time{}, false
+}
+
+// outcome turns how the look went into what is written down.
+func (l *look) outcome(err error) Outcome {
+	o := l.out
+	o.Journal = l.steps
+	var t *provider.Trouble
+	switch {
+	case err == nil:
+		return o
+	case errors.Is(err, errLater):
+		return o // the look itself has said when and why
+	case errors.As(err, &t) && t.Kind.OfProvider():
+		// Everybody waits for the provider: it is asked again soon, by few.
+		o.Attempts = l.claim.Attempts + 1
+		o.Next = t.RetryAt
+		if o.Next.IsZero() {
+			o.Next = l.now().Add(due.Backoff(int(l.down.Add(1)), 500*time.Millisecond, 15*time.Second))
+		}
+	default:
+		o.Attempts = l.claim.Attempts + 1
+		o.Next = l.now().Add(due.Backoff(o.Attempts, time.Second, 10*time.Minute))
+	}
+	o.Status, o.Note = Waiting, note(err)
+	return o
+}
+
+// note is the sentence for people; the error itself may hold more.
+func note(err error) string {
+	var t *provider.Trouble
+	switch {
+	case errors.As(err, &t) && t.Kind == provider.MissingScope:
+		return t.Error() + `; add the scope to the client's grant, nothing else is needed`
+	case errors.As(err, &t):
+		return t.Error()
+	case errors.Is(err, context.DeadlineExceeded):
+		return "the provider took too long"
+	case errors.Is(err, context.Canceled):
+		return "stopped in the middle of it; goes on after the start"
+	}
+	return err.Error()
+}
+
+func (l *look) report(err error) {
+	for _, s := range l.steps {
+		l.log.Info(string(s.Word), "principal", s.Person, "detail", s.Detail, "took", s.Took)
+		if l.cfg.OnStep != nil {
+			l.cfg.OnStep(s)
+		}
+	}
+	if err == nil || errors.Is(err, errLater) {
+		return
+	}
+	l.log.Warn("look failed; tried again by itself", "principal", l.claim.Person, "reason", note(err), "attempts", l.claim.Attempts+1)
+	if l.cfg.OnStep != nil {
+		l.cfg.OnStep(Step{At: l.now(), Word: Trouble, Person: l.claim.Person, Detail: note(err)})
+	}
+}
+
+// accountIDs are the accounts that may carry roles.
+func accountIDs(known []Known) []string {
+	var ids []string
+	for _, k := range known {
+		if !k.Held {
+			ids = append(ids, k.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
