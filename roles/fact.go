@@ -22,9 +22,8 @@ const (
 	Live           State = "live"
 	PartlyRefunded State = "partly refunded"
 	DisputeWon     State = "dispute won"
-	Given          State = "given away" // paid, but the access is somebody else's
-	PaidOff        State = "paid off"   // an instalment plan that ran to its end
-	Ended          State = "ended"      // a membership that is over
+	PaidOff        State = "paid off" // an instalment plan that ran to its end
+	Ended          State = "ended"    // a membership that is over
 	Disputed       State = "disputed"
 	Revoked        State = "revoked by the seller"
 	Refunded       State = "refunded"
@@ -36,8 +35,8 @@ const (
 // rank orders states for facts that are equally old: the graver word wins, so
 // that a stale "live" can never hide a refund of the same moment.
 var rank = map[State]int{
-	Live: 0, PartlyRefunded: 1, Disputed: 2, DisputeWon: 3, Given: 4, PaidOff: 5,
-	Ended: 6, Revoked: 7, Refunded: 8, Preorder: 9, Unpaid: 10, Test: 11,
+	Live: 0, PartlyRefunded: 1, Disputed: 2, DisputeWon: 3, PaidOff: 4,
+	Ended: 5, Revoked: 6, Refunded: 7, Preorder: 8, Unpaid: 9, Test: 10,
 }
 
 // Proof says how we know a fact. A proven fact is never replaced by a claim.
@@ -58,7 +57,7 @@ type Fact struct {
 	Subscription string // of a sale: the subscription it belongs to, if any
 	Parent       string // of a sale: the sale that pays for it (a bundle, or the giver's side of a gift)
 
-	Person   Email    // who gets the access; empty on a subscription
+	Person   Email    // who gets the access (of a gift: the receiver, on both rows); empty on a subscription
 	Email    string   // the address as the shop writes it
 	Product  string   // the shop's stable product id
 	Variants []string // "Tier=Pro", sorted

@@ -108,7 +108,7 @@ func (d *Decision) add(e Entitlement) { d.Entitlements = append(d.Entitlements, 
 // refunded or disputed charge does: whether the membership goes on is the
 // subscription's own word.
 func paid(s State) bool {
-	return s != Unpaid && s != Test && s != Preorder && s != Given
+	return s != Unpaid && s != Test && s != Preorder
 }
 
 func compareAge(a, b Fact) int {
@@ -134,8 +134,12 @@ func judge(f Fact, known map[FactKey]Fact, cat Catalog, now time.Time) Entitleme
 		if !ok || f.Parent == "" {
 			break
 		}
-		if good, why := allows(parent.State, cat.Shops[f.Shop]); !good && parent.State != Given {
+		if good, why := allows(parent.State, cat.Shops[f.Shop]); !good {
 			e.Allows, e.Why = false, "the sale that pays for it is "+why
+			break
+		}
+		if parent.Person != f.Person {
+			e.Allows, e.Why = false, "given to somebody else"
 			break
 		}
 		f = parent

@@ -105,7 +105,7 @@ func (r *Reconciler) Look(ctx context.Context, c Claim) (rest time.Time, ok bool
 	l := &look{Reconciler: r, claim: c, began: r.now()}
 	// No call may begin after the lease has ended: by then another worker may
 	// have decided otherwise.
-	work, cancel := context.WithDeadline(ctx, c.Until)
+	work, cancel := context.WithTimeout(ctx, c.Until.Sub(l.began))
 	defer cancel()
 	err := l.run(work)
 

@@ -105,9 +105,8 @@ func (r *Resolver) Run(ctx context.Context) error {
 	return nil
 }
 
-// Resolve asks the shops and the provider once. The error names everything
-// that is still open.
-func (r *Resolver) Resolve(ctx context.Context) error {
+// Recall takes over the names that were pinned before, and asks nobody.
+func (r *Resolver) Recall(ctx context.Context) error {
 	pins, err := r.cfg.Ledger.Pins(ctx)
 	if err != nil {
 		return fmt.Errorf("roles: read pinned names: %w", err)
@@ -117,7 +116,16 @@ func (r *Resolver) Resolve(ctx context.Context) error {
 		r.pins[n] = id
 	}
 	r.mu.Unlock()
+	r.rebuild()
+	return nil
+}
 
+// Resolve asks the shops and the provider once. The error names everything
+// that is still open.
+func (r *Resolver) Resolve(ctx context.Context) error {
+	if err := r.Recall(ctx); err != nil {
+		return err
+	}
 	wasOpen := len(r.Catalog().Open)
 	for shop, list := range r.cfg.Products {
 		if !r.wants(shop) {

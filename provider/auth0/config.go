@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -111,34 +110,40 @@ func New(cfg Config) (*Directory, error) {
 
 // build puts the parts together; cfg is checked and complete.
 func build(cfg Config, base *url.URL) (*Directory, error) {
-	client := &http.Client{Transport: ownTransport(), Timeout: callTimeout}
-	if cfg.Client != nil {
+	// The timeout is ours to keep, by the context of each call: http.Client's
+	// own would make "our time is up" look like "the caller's time is up".
+	timeout := callTimeout
+	client := &http.Client{
+		// A redirect would carry our secret, or a buyer's address, to whoever
+		// it names. Auth0 sends none.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	switch {
+	case cfg.Client == nil:
+		client.Transport = ownTransport()
+	default:
 		client.Transport = cfg.Client.Transport
 		if client.Transport == nil {
 			client.Transport = http.DefaultTransport
 		}
 		if cfg.Client.Timeout > 0 {
-			client.Timeout = cfg.Client.Timeout
+			timeout = cfg.Client.Timeout
 		}
 	}
-	// A redirect would carry our secret, or a buyer's address, to whoever it
-	// names. Auth0 sends none.
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 	d := &Directory{
 		base:         base,
 		connection:   cfg.Connection,
 		inviteClient: cfg.InviteClientID,
 		client:       client,
+		timeout:      timeout,
 		secret:       cfg.ClientSecret,
 		now:          cfg.Now,
-		tokens:       newTokenSource(cfg, base, client),
+		tokens:       newTokenSource(cfg, base, client, timeout),
 		gate:         &gate{now: cfg.Now},
 	}
 
 	opts := []management.Option{
-		// The library's own Timeout would turn "our time is up" and "the
-		// caller's is" into one error; Directory.attempt bounds each call.
 		management.WithClient(&http.Client{Transport: &keeper{base: client.Transport}}),
 		management.WithNoRetries(),
 	}
@@ -205,13 +210,3 @@ func baseURL(domain string) (*url.URL, error) {
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
-
-// unionOf returns all scopes of the duties, sorted, each once.
-func unionOf(duties []Duty) []string {
-	var all []string
-	for _, d := range duties {
-		all = append(all, d.Scopes...)
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}

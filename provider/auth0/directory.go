@@ -20,6 +20,7 @@ type Directory struct {
 	inviteClient string
 	api          *management.Management
 	client       *http.Client
+	timeout      time.Duration // of one call
 	secret       provider.Secret
 	now          func() time.Time
 	tokens       *tokenSource
@@ -58,26 +59,21 @@ var errUnreadable = errors.New("the answer is not in the shape that is documente
 // is what the call sends and no error may say.
 func (d *Directory) do(ctx context.Context, op operation, private []string, call func(context.Context) error) error {
 	for again := false; ; again = true {
-		tok, err := d.tokens.holding(ctx, nil)
+		tok, err := d.tokens.holding(ctx, op.scopes)
 		if err != nil {
 			return during(op, err)
 		}
 		if lacking := tok.lacking(op.scopes); len(lacking) > 0 {
-			if tok, err = d.tokens.holding(ctx, op.scopes); err != nil {
-				return during(op, err)
-			}
-			if lacking = tok.lacking(op.scopes); len(lacking) > 0 {
-				return &provider.Trouble{Kind: provider.MissingScope, Doing: op.doing, Scopes: lacking}
-			}
+			return &provider.Trouble{Kind: provider.MissingScope, Doing: op.doing, Scopes: lacking}
 		}
-		if until, err := d.gate.admit(ctx); err != nil {
+		if until, err := d.gate.admit(ctx, op.doing); err != nil {
 			return &provider.Trouble{Kind: provider.Unavailable, Doing: op.doing, Err: err}
 		} else if !until.IsZero() {
 			return &provider.Trouble{Kind: provider.Throttled, Doing: op.doing, RetryAt: until}
 		}
 
 		a := d.attempt(ctx, op, tok, call)
-		retryAt := d.gate.learn(a.status, a.header)
+		retryAt := d.gate.learn(op.doing, a.status, a.header)
 		a.private = append([]string{tok.value, string(d.secret)}, private...)
 
 		if a.status == http.StatusUnauthorized {
@@ -106,24 +102,38 @@ func (d *Directory) do(ctx context.Context, op operation, private []string, call
 // back, which may be nothing.
 func (d *Directory) attempt(ctx context.Context, op operation, tok *token, call func(context.Context) error) *answer {
 	a := &answer{token: tok.value}
-	timed, cancel := context.WithTimeout(withAnswer(ctx, a), d.client.Timeout)
+	timed, cancel := context.WithTimeout(withAnswer(ctx, a), d.timeout)
 	defer cancel()
 
 	d.counts.call(op.doing)
 	err := survive(func() error { return call(timed) })
 	switch {
-	case ctx.Err() != nil && a.err != nil:
-		a.err = ctx.Err()
-	case timed.Err() != nil && a.err != nil:
-		// Not DeadlineExceeded: that is how callers see that their own time
-		// is up.
-		a.err = fmt.Errorf("no answer within %v", d.client.Timeout)
-	case a.err == nil && a.status == 0 && err != nil:
+	case a.err != nil || err == nil || a.status >= 400:
+	case a.status == 0:
 		a.err = err // the request was never sent
-	case a.err == nil && a.status < 400 && err != nil:
+	default:
 		a.err = errUnreadable
 	}
+	a.err = whose(ctx, timed, d.timeout, a.err)
 	return a
+}
+
+// whose tells the end of the caller's context, which errors.Is must find,
+// from the end of our own time limit and from timeouts further down, which
+// it must not: they call themselves context.DeadlineExceeded too, and a worker
+// would take them for its own shutdown.
+func whose(ctx, timed context.Context, limit time.Duration, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case timed.Err() != nil:
+		return fmt.Errorf("no answer within %v", limit)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return errors.New(withoutURL(err, nil).Error())
+	}
+	return err
 }
 
 // survive runs call. The library panics on a member of an unforeseen JSON

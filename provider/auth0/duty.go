@@ -33,18 +33,13 @@ var (
 // A ScopeReport compares what a token carries with what the duties need.
 // The lists are sorted.
 type ScopeReport struct {
-	// Known is false when Auth0 did not say what the token carries. The
-	// lists are empty then, and the API's 403 is the first to tell.
+	// Known is false when Auth0 did not say what the token carries. Then
+	// Missing holds only what the API has refused, and the rest is empty.
 	Known   bool
 	Held    []string
 	Missing []string  // a duty needs it: the calls that do are not made
 	Excess  []string  // no duty needs it: take it out of the client's grant
 	At      time.Time // when the token was issued
-}
-
-// compare is the whole of least privilege: held against needed.
-func compare(held, needed []string) (missing, excess []string) {
-	return without(needed, held), without(held, needed)
 }
 
 // without returns the members of a that are not in b, in the order of a.
@@ -56,6 +51,16 @@ func without(a, b []string) []string {
 		}
 	}
 	return left
+}
+
+// unionOf returns all scopes of the duties, sorted, each once.
+func unionOf(duties []Duty) []string {
+	var all []string
+	for _, d := range duties {
+		all = append(all, d.Scopes...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // An operation is one call of the Management API and what it takes.

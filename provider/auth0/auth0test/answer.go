@@ -59,7 +59,9 @@ func answer(w http.ResponseWriter, status int, body any) {
 		panic("auth0test: answer: " + err.Error()) // our own types; metadata came in as JSON
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
+	if w.Header().Get("Cache-Control") == "" {
+		w.Header().Set("Cache-Control", "no-store")
+	}
 	w.WriteHeader(status)
 	w.Write(b)
 }

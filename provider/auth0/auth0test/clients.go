@@ -32,10 +32,10 @@ const (
 // An API is what Auth0 calls a resource server: an audience.
 type API struct {
 	Identifier string   // the audience
-	Scopes     []string // what it knows; a learner gets those that he asks for, or all if he asks for none
+	Scopes     []string // what it knows; a learner gets those that the request names, or all if it names none
 	Dialect    Dialect
 	// Permissions switches RBAC on: role name -> permissions. Then a learner's
-	// scopes are limited to what his roles permit, and the token's
+	// scopes are limited to what the roles permit, and the token's
 	// "permissions" claim lists it.
 	Permissions map[string][]string
 }
@@ -87,8 +87,8 @@ func (t *Tenant) granted(c *Client, audience string) []string {
 }
 
 // SetManagementScopes replaces the client's grant for the Management API, as
-// one does on the dashboard. Tokens that are out keep what they carry. It
-// panics if there is no such client.
+// one does on the dashboard; none at all takes the grant away. Tokens that are out
+// keep what they carry. It panics if there is no such client.
 func (t *Tenant) SetManagementScopes(clientID string, scopes ...string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -131,7 +131,7 @@ func (t *Tenant) addAPI(a API) error {
 	return nil
 }
 
-// spent reports whether the client may be who it says it is.
+// spends reports whether the client may be who it says it is.
 func (c *Client) spends(secret string) bool {
 	return !c.Public && subtle.ConstantTimeCompare([]byte(secret), []byte(c.Secret)) == 1
 }

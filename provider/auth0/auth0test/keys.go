@@ -137,3 +137,22 @@ func (t *Tenant) KeyID() string {
 	defer t.keys.mu.Unlock()
 	return t.keys.keys[t.keys.cur].kid
 }
+
+// foreign is a key that no tenant publishes.
+var foreign struct {
+	sync.Mutex
+	key *rsa.PrivateKey
+}
+
+func foreignKey() *rsa.PrivateKey {
+	foreign.Lock()
+	defer foreign.Unlock()
+	if foreign.key == nil {
+		k, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			panic("auth0test: no RSA key: " + err.Error())
+		}
+		foreign.key = k
+	}
+	return foreign.key
+}

@@ -17,11 +17,13 @@ type Plan struct {
 
 // A Limit is one bucket, shared by its routes.
 type Limit struct {
-	Routes []string // as in Fail; empty means all
-	Burst  int      // the bucket's size
+	Routes []string      // as in Fail; empty means all
+	Burst  int           // the bucket's size
 	Refill time.Duration // until one more call is allowed
 }
 
+// The plans that facts/auth0.md section 5 has numbers for. They are not to be
+// changed: make a Plan of your own for other numbers.
 var (
 	Unlimited  = Plan{}
 	Free       = Plan{[]Limit{{Burst: 2, Refill: time.Second / 2}}}

@@ -41,14 +41,14 @@ type Config struct {
 	// means, as at Auth0, that no token says anything about roles.
 	RolesClaim string
 
-	Plan         Plan // rate limits; the zero value is Unlimited
-	RetryAfter   bool // answer 429 with a Retry-After header too
-	LimitMails   bool // at most 10 password mails at once per e-mail, then 1 a minute
-	TokenLife    time.Duration // of access tokens; zero means 24h
-	IDTokenLife  time.Duration // zero means 10h
-	TicketLife   time.Duration // of mailed links; zero means 5 days
-	Now          func() time.Time // nil means time.Now
-	OnCall       func(Call) // told of every counted call once it is over; nil means nobody. It may be called concurrently.
+	Plan        Plan             // rate limits; the zero value is Unlimited
+	RetryAfter  bool             // answer 429 with a Retry-After header too
+	LimitMails  bool             // at most 10 password mails at once per e-mail, then 1 a minute
+	TokenLife   time.Duration    // of access tokens; zero means 24h
+	IDTokenLife time.Duration    // zero means 10h
+	TicketLife  time.Duration    // of mailed links; zero means 5 days
+	Now         func() time.Time // nil means time.Now
+	OnCall      func(Call)       // told of every counted call once it is over; nil means nobody. It may be called concurrently.
 }
 
 // A Connection is where users of one kind live.
@@ -70,24 +70,25 @@ func (c Connection) creatable() bool { return c.database() || c.Strategy == "ema
 // A Tenant is an Auth0-shaped tenant in memory. It is an http.Handler, safe
 // for concurrent use, and leaves no goroutine behind.
 type Tenant struct {
-	issuer     string
-	mgmt       string
-	cfg        Config
-	keys       *keyring
-	mux        *http.ServeMux
-	conns      []Connection
-	ticketHost string
+	issuer string
+	mgmt   string
+	cfg    Config
+	keys   *keyring
+	mux    *http.ServeMux
+	conns  []Connection
 
 	mu       sync.Mutex // guards everything below
 	clients  map[string]*Client
 	apis     map[string]*API
 	users    map[string]*User
-	order    []string // user ids, oldest first
+	order    []string           // user ids, oldest first
+	byMail   map[string][]*User // lower-cased address -> users, oldest first
 	roles    []*role
 	held     map[string]map[string]time.Time // user id -> role id -> assigned at
 	lastGain time.Time                       // of the newest assignment
 	mails    map[string][]Mail
 	tickets  map[string]*ticket
+	newest   map[errand]string // the one good ticket of each kind
 	calls    map[string]int
 	faults   []*armed
 	down     bool
@@ -134,6 +135,8 @@ func newTenant(cfg Config) (*Tenant, error) {
 		clients: map[string]*Client{},
 		apis:    map[string]*API{},
 		users:   map[string]*User{},
+		byMail:  map[string][]*User{},
+		newest:  map[errand]string{},
 		held:    map[string]map[string]time.Time{},
 		mails:   map[string][]Mail{},
 		tickets: map[string]*ticket{},
@@ -145,6 +148,9 @@ func newTenant(cfg Config) (*Tenant, error) {
 		t.mgmt = issuer + "api/v2/"
 	}
 	var faults []error
+	if slices.Contains(restrictedClaims, cfg.RolesClaim) {
+		faults = append(faults, fmt.Errorf("auth0test: Config.RolesClaim %q: Auth0 silently leaves that claim out; use a URL of your own, such as https://school.example/roles", cfg.RolesClaim))
+	}
 	for _, c := range cfg.Connections {
 		if c.Strategy == "" {
 			c.Strategy = "auth0"
@@ -175,6 +181,9 @@ func newTenant(cfg Config) (*Tenant, error) {
 	t.mux = t.routes()
 	return t, nil
 }
+
+// restrictedClaims cannot be set by an Action without a namespace.
+var restrictedClaims = []string{"roles", "permissions", "groups", "entitlements"}
 
 func checkIssuer(issuer string) (string, error) {
 	u, err := url.Parse(issuer)

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"bursar/internal/store"
+	"bursar/provider"
+	"bursar/provider/auth0"
+	"bursar/roles"
+	"bursar/webhooks"
+	"bursar/webhooks/gumroad"
+)
+
+// An App is the service, built and listening but not yet running.
+type App struct {
+	cfg Config
+	log *slog.Logger
+
+	store      *store.Store
+	directory  *auth0.Directory
+	resolver   *roles.Resolver
+	reconciler *roles.Reconciler
+	receiver   *webhooks.Receiver
+	worker     *webhooks.Worker
+	sweepers   map[string]*webhooks.Sweeper
+	verifier   *provider.Verifier
+	guard      *provider.Guard
+	session    http.Handler
+
+	public, operations net.Listener
+	handler            http.Handler
+	metrics            metrics
+
+	embeddedTenant *embeddedTenant // nil with a real one
+	embeddedShop   *embeddedShop   // likewise
+	tryPage        http.Handler    // nil unless both are embedded
+	closers        []func() error
+}
+
+// newApp builds everything in the order in which it depends on each other. It
+// asks nobody outside; only the store is opened. onStep, if not nil, is told of
+// everything that happens.
+func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles.Step)) (_ *App, err error) {
+	a := &App{cfg: cfg, log: log, metrics: newMetrics(), sweepers: map[string]*webhooks.Sweeper{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	listen := func(key, addr string) (net.Listener, error) {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return nil, hinted(fmt.Errorf("serve: %s: %w", key, err), "is another bursar running? change "+key+" in the config")
+		}
+		a.closers = append(a.closers, func() error { l.Close(); return nil })
+		return l, nil
+	}
+	if a.public, err = listen("server.listen", cfg.Server.Listen); err != nil {
+		return nil, err
+	}
+	if a.operations, err = listen("server.operations", cfg.Server.Operations); err != nil {
+		return nil, err
+	}
+
+	a.store, err = store.Open(ctx, store.Config{URL: string(cfg.Store.URL), Log: log})
+	if err != nil {
+		return nil, hinted(err, "store.url in the config names the database")
+	}
+	a.closers = append(a.closers, a.store.Close)
+
+	if err := a.startEmbedded(ctx, &cfg); err != nil {
+		return nil, err
+	}
+	a.cfg = cfg
+	a.directory, err = auth0.New(auth0.Config{
+		Domain: cfg.Provider.Domain, ClientID: cfg.Provider.ClientID, ClientSecret: cfg.Provider.ClientSecret,
+		Audience: cfg.Provider.Audience, Connection: cfg.Provider.Connection,
+		InviteClientID: cfg.Provider.InviteClientID, Log: log,
+	})
+	if err != nil {
+		return nil, hinted(fmt.Errorf("config: provider: %w", err), "config.example.toml explains the keys of [provider]")
+	}
+
+	step := func(s roles.Step) {
+		a.metrics.steps.WithLabelValues(string(s.Word)).Inc()
+		if s.Took > 0 {
+			a.metrics.took.WithLabelValues(string(s.Word)).Observe(s.Took.Seconds())
+		}
+		if onStep != nil {
+			onStep(s)
+		}
+	}
+	shops, err := a.openShops(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if a.resolver, err = newResolver(cfg, a.store, a.directory, shops, log); err != nil {
+		return nil, err
+	}
+	if err := a.buildFacts(cfg, shops, step); err != nil {
+		return nil, err
+	}
+	if err := a.buildTrust(cfg); err != nil {
+		return nil, err
+	}
+	a.handler = a.routes()
+	return a, nil
+}
+
+// openShops builds the adapters, by name.
+func (a *App) openShops(cfg Config) (map[string]*gumroad.Shop, error) {
+	shops := map[string]*gumroad.Shop{}
+	for name, s := range cfg.Shops {
+		shop, err := gumroad.New(gumroad.Config{ShopName: name, AccessToken: s.AccessToken, APIURL: s.APIURL})
+		if err != nil {
+			return nil, fmt.Errorf("config: shops.%s: %w", name, err)
+		}
+		if !shop.Verified() {
+			a.log.Warn("UNVERIFIED PINGS: without an access_token whatever is posted to the webhook URL is believed, "+
+				"and purchases whose ping is lost are never found; set shops."+name+".access_token", "shop", name)
+		}
+		shops[name] = shop
+	}
+	return shops, nil
+}
+
+// newResolver is the catalog of the config. Directory and shops may be nil for
+// a verb that asks nobody.
+func newResolver(cfg Config, st *store.Store, dir *auth0.Directory, shops map[string]*gumroad.Shop, log *slog.Logger) (*roles.Resolver, error) {
+	rc := roles.ResolverConfig{
+		Shops:     map[string]roles.Rules{},
+		Products:  map[string]func(context.Context) ([]roles.Product, error){},
+		IsProduct: func(_, s string) bool { return gumroad.IsProductID(s) },
+		IsRole:    func(s string) bool { return strings.HasPrefix(s, "rol_") },
+		Ledger:    st.Ledger(),
+		Directory: dir,
+		Log:       log,
+	}
+	for name, s := range cfg.Shops {
+		rc.Shops[name] = roles.Rules{RemoveOnPartialRefund: s.RemoveOnPartialRefund, KeepAfterEnd: s.KeepAfterEnd, AllowTestPurchases: s.AllowTestPurchases}
+		if shop := shops[name]; shop != nil && shop.Verified() {
+			rc.Products[name] = shop.Products
+		}
+	}
+	for _, l := range cfg.Catalog {
+		rc.Lines = append(rc.Lines, roles.LineSpec{Shop: l.Shop, Product: l.Product, Variant: l.Variant, Roles: l.Roles})
+	}
+	return roles.NewResolver(rc)
+}
+
+// buildFacts is the stream in which facts become roles.
+func (a *App) buildFacts(cfg Config, shops map[string]*gumroad.Shop, step func(roles.Step)) (err error) {
+	var doors []webhooks.ShopDoor
+	var readers []webhooks.Shop
+	for name, shop := range shops {
+		door := webhooks.ShopDoor{Shop: shop}
+		for _, s := range []provider.Secret{cfg.Shops[name].Secret, cfg.Shops[name].PreviousSecret} {
+			if s != "" {
+				door.Secrets = append(door.Secrets, s)
+			}
+		}
+		doors, readers = append(doors, door), append(readers, shop)
+		if !shop.Verified() {
+			continue
+		}
+		s := cfg.Shops[name]
+		a.sweepers[name], err = webhooks.NewSweeper(webhooks.SweeperConfig{
+			Inbox: a.store.Inbox(), Shop: name, Lister: shop, Log: a.log,
+			Every: time.Duration(s.SweepEvery), Overlap: time.Duration(s.SweepOverlap), WatchEvery: time.Duration(s.WatchEvery),
+		})
+		if err != nil {
+			return err
+		}
+	}
+	a.receiver, err = webhooks.NewReceiver(webhooks.ReceiverConfig{Inbox: a.store.Inbox(), Shops: doors, MaxBody: cfg.Server.MaxBody, OnStep: step, Log: a.log})
+	if err != nil {
+		return err
+	}
+	a.worker, err = webhooks.NewWorker(webhooks.WorkerConfig{
+		Inbox: a.store.Inbox(), Shops: readers, Learn: a.resolver.Learn, OnStep: step, Log: a.log,
+		Nudge: func(shop string) {
+			if s := a.sweepers[shop]; s != nil {
+				s.Nudge()
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	a.reconciler, err = roles.NewReconciler(roles.ReconcilerConfig{
+		Ledger: a.store.Ledger(), Directory: a.directory, Catalog: a.resolver.Catalog,
+		Accounts: roles.AccountPolicy{Connection: cfg.Provider.Connection, Trusted: cfg.Provider.TrustedConnections, OnlyBest: cfg.Provider.OnlyBestAccount},
+		Observe:  cfg.Mode == "observe", Invite: cfg.Provider.Invite, OnStep: step, Log: a.log,
+	})
+	return err
+}
+
+// buildTrust is the stream in which a request becomes a principal.
+func (a *App) buildTrust(cfg Config) (err error) {
+	var rows []provider.Issuer
+	for _, is := range cfg.Issuers {
+		row := provider.Issuer{URL: is.URL, Kind: provider.LegacyAccessToken, Audiences: is.Audiences, Algorithms: is.Algorithms, RolesClaim: is.RolesClaim, JWKSURL: is.JWKSURL}
+		if is.Token == "rfc9068" {
+			row.Kind = provider.AccessToken
+		}
+		rows = append(rows, row)
+	}
+	a.verifier, err = provider.NewVerifier(provider.VerifierConfig{Issuers: rows})
+	if err != nil {
+		return hinted(fmt.Errorf("config: issuers: %w", err), "config.example.toml explains the keys of [[issuers]]")
+	}
+	a.guard, err = provider.NewGuard(provider.GuardConfig{Verifier: a.verifier, Policy: provider.Policy{Realm: cfg.Server.Realm}})
+	a.session = provider.SessionHandler()
+	return err
+}
+
+// Close ends what newApp has opened, newest first.
+func (a *App) Close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+// announce says where everything is.
+func (a *App) announce() {
+	for name, s := range a.cfg.Shops {
+		path := "/webhooks/" + name
+		if s.Secret != "" {
+			path += "/<secret>"
+		}
+		a.log.Info("webhook target", "shop", name, "url", "http://"+a.public.Addr().String()+path)
+	}
+	if a.cfg.Mode == "observe" {
+		a.log.Warn("observe mode: everything is decided and shown, nothing is changed at the provider")
+	}
+	a.log.Info("serving", "listen", a.public.Addr().String(), "operations", a.operations.Addr().String(), "store", a.store.Engine(), "provider", a.cfg.Provider.Domain, "mode", a.cfg.Mode)
+}

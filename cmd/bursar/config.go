@@ -1,0 +1,361 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"bursar/provider"
+)
+
+// Config is the configuration file; config.example.toml says each key in a
+// sentence. A test holds the two together.
+type Config struct {
+	Mode     string                `toml:"mode"`
+	Log      LogConfig             `toml:"log"`
+	Server   ServerConfig          `toml:"server"`
+	Store    StoreConfig           `toml:"store"`
+	Provider ProviderConfig        `toml:"provider"`
+	Embedded EmbeddedConfig        `toml:"embedded"`
+	Shops    map[string]ShopConfig `toml:"shops"`
+	Catalog  []CatalogLine         `toml:"catalog"`
+	Roles    map[string]RoleConfig `toml:"roles"`
+	Issuers  []IssuerConfig        `toml:"issuers"`
+}
+
+type LogConfig struct {
+	Level  string `toml:"level"`
+	Format string `toml:"format"`
+}
+
+type ServerConfig struct {
+	Listen     string `toml:"listen"`
+	Operations string `toml:"operations"`
+	Realm      string `toml:"realm"`
+	MaxBody    int64  `toml:"max_body"`
+}
+
+type StoreConfig struct {
+	URL secret `toml:"url"`
+}
+
+type ProviderConfig struct {
+	Domain             string   `toml:"domain"`
+	ClientID           string   `toml:"client_id"`
+	ClientSecret       secret   `toml:"client_secret"`
+	Audience           string   `toml:"audience"`
+	Connection         string   `toml:"connection"`
+	TrustedConnections []string `toml:"trusted_connections"`
+	OnlyBestAccount    bool     `toml:"only_best_account"`
+	Invite             bool     `toml:"invite"`
+	InviteClientID     string   `toml:"invite_client_id"`
+}
+
+type EmbeddedConfig struct {
+	Tenant string `toml:"tenant"`
+	Shop   string `toml:"shop"`
+}
+
+type ShopConfig struct {
+	Kind                  string   `toml:"kind"`
+	APIURL                string   `toml:"api_url"`
+	AccessToken           secret   `toml:"access_token"`
+	Secret                secret   `toml:"secret"`
+	PreviousSecret        secret   `toml:"previous_secret"`
+	AllowTestPurchases    bool     `toml:"allow_test_purchases"`
+	RemoveOnPartialRefund bool     `toml:"remove_on_partial_refund"`
+	KeepAfterEnd          bool     `toml:"keep_after_end"`
+	SweepEvery            duration `toml:"sweep_every"`
+	SweepOverlap          duration `toml:"sweep_overlap"`
+	WatchEvery            duration `toml:"watch_every"`
+}
+
+type CatalogLine struct {
+	Shop    string   `toml:"shop"`
+	Product string   `toml:"product"`
+	Variant string   `toml:"variant"`
+	Roles   []string `toml:"roles"`
+}
+
+type RoleConfig struct {
+	Scopes []string `toml:"scopes"`
+}
+
+type IssuerConfig struct {
+	URL        string   `toml:"url"`
+	Audiences  []string `toml:"audiences"`
+	Algorithms []string `toml:"algorithms"`
+	Token      string   `toml:"token"`
+	RolesClaim string   `toml:"roles_claim"`
+	JWKSURL    string   `toml:"jwks_url"`
+}
+
+// embedded is what stands where an address would, for the tenant and the shop
+// that live in this process.
+const embedded = "embedded"
+
+// defaults are the values of keys that a file does not set.
+func defaults() Config {
+	return Config{
+		Mode:   "apply",
+		Log:    LogConfig{Level: "info", Format: "text"},
+		Server: ServerConfig{Listen: "127.0.0.1:8080", Operations: "127.0.0.1:8081", Realm: "bursar", MaxBody: 256 << 10},
+		Store:  StoreConfig{URL: "sqlite:bursar.db"},
+		Provider: ProviderConfig{
+			Domain:             embedded,
+			Connection:         "Username-Password-Authentication",
+			TrustedConnections: []string{"Username-Password-Authentication", "google-oauth2"},
+			Invite:             true,
+		},
+		Embedded: EmbeddedConfig{Tenant: "127.0.0.1:8090", Shop: "127.0.0.1:8091"},
+	}
+}
+
+func (s *ShopConfig) defaults() {
+	s.Kind = cmp.Or(s.Kind, "gumroad")
+	s.APIURL = cmp.Or(s.APIURL, "https://api.gumroad.com/v2")
+	s.SweepEvery = cmp.Or(s.SweepEvery, duration(time.Minute))
+	s.SweepOverlap = cmp.Or(s.SweepOverlap, duration(time.Hour))
+	s.WatchEvery = cmp.Or(s.WatchEvery, duration(24*time.Hour))
+}
+
+func (i *IssuerConfig) defaults() {
+	i.Token = cmp.Or(i.Token, "auth0")
+	if len(i.Algorithms) == 0 {
+		i.Algorithms = []string{"RS256"}
+	}
+}
+
+// loadConfig reads a file and reports every fault in it at once.
+func loadConfig(path string) (Config, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Config{}, hinted(fmt.Errorf("config: there is no file %s", path), `start from config.example.toml: it runs as it stands`)
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("config: %w", err)
+	}
+	cfg, err := parseConfig(string(text))
+	if err != nil {
+		return Config{}, hinted(fmt.Errorf("config: %s:\n%w", path, err), "config.example.toml explains every key")
+	}
+	return cfg, nil
+}
+
+func parseConfig(text string) (Config, error) {
+	cfg := defaults()
+	md, err := toml.Decode(text, &cfg)
+	if err != nil {
+		var p toml.ParseError
+		if errors.As(err, &p) {
+			return Config{}, fmt.Errorf("  line %d: %s", p.Position.Line, strings.TrimPrefix(p.Message, "toml: "))
+		}
+		return Config{}, fmt.Errorf("  %w", err)
+	}
+	var faults faults
+	for _, key := range md.Undecoded() {
+		faults.add(key.String(), "unknown key")
+	}
+	for name, s := range cfg.Shops {
+		s.defaults()
+		cfg.Shops[name] = s
+	}
+	for i := range cfg.Issuers {
+		cfg.Issuers[i].defaults()
+	}
+	cfg.resolveSecrets(&faults)
+	cfg.check(&faults)
+	return cfg, faults.err()
+}
+
+// faults collects what is wrong, so that it is all mended in one go.
+type faults []string
+
+func (f *faults) add(key, format string, args ...any) {
+	*f = append(*f, "  "+key+": "+fmt.Sprintf(format, args...))
+}
+
+func (f faults) err() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(f, "\n"))
+}
+
+func (c *Config) check(f *faults) {
+	oneOf := func(key, got string, want ...string) {
+		if !slices.Contains(want, got) {
+			f.add(key, "is %q, and must be one of %s", got, strings.Join(want, ", "))
+		}
+	}
+	oneOf("mode", c.Mode, "apply", "observe")
+	oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	oneOf("log.format", c.Log.Format, "text", "json")
+	for key, addr := range map[string]string{"server.listen": c.Server.Listen, "server.operations": c.Server.Operations,
+		"embedded.tenant": c.Embedded.Tenant, "embedded.shop": c.Embedded.Shop} {
+		if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
+			f.add(key, "is %q, and must be host:port", addr)
+		}
+	}
+	if c.Server.MaxBody < 4<<10 || c.Server.MaxBody > 16<<20 {
+		f.add("server.max_body", "is %d, and must be between 4096 and 16777216 bytes", c.Server.MaxBody)
+	}
+	if !strings.HasPrefix(string(c.Store.URL), "sqlite:") && !strings.HasPrefix(string(c.Store.URL), "postgres://") && !strings.HasPrefix(string(c.Store.URL), "postgresql://") {
+		f.add("store.url", `must begin with "sqlite:" or "postgres://"`)
+	}
+	c.checkProvider(f)
+	if len(c.Shops) == 0 {
+		f.add("shops", "there is none: add a table such as [shops.gumroad]")
+	}
+	for name, s := range c.Shops {
+		s.check(f, name)
+	}
+	c.checkCatalog(f)
+	for i, is := range c.Issuers {
+		is.check(f, fmt.Sprintf("issuers[%d]", i))
+	}
+	slices.Sort(*f)
+}
+
+func (c *Config) checkProvider(f *faults) {
+	p := c.Provider
+	if p.Domain != embedded {
+		if p.Domain == "" {
+			f.add("provider.domain", `is missing: your tenant's domain, such as "school.eu.auth0.com"`)
+		}
+		if p.ClientID == "" {
+			f.add("provider.client_id", "is missing: the id of the machine-to-machine application")
+		}
+		if p.ClientSecret == "" {
+			f.add("provider.client_secret", `is missing: use "env:NAME" or "file:PATH"`)
+		}
+	}
+	if p.Connection == "" {
+		f.add("provider.connection", "is missing: the database connection where accounts are created")
+	}
+}
+
+func (s ShopConfig) check(f *faults, name string) {
+	key := "shops." + name
+	if name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		f.add(key, "a shop's name stands in its URL: lower-case letters, digits and - only")
+	}
+	if s.Kind != "gumroad" {
+		f.add(key+".kind", `is %q, and must be "gumroad"`, s.Kind)
+	}
+	if s.APIURL != embedded {
+		if u, err := url.Parse(s.APIURL); err != nil || u.Host == "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+			f.add(key+".api_url", "must be an https URL (http on a loopback address)")
+		}
+		if s.AccessToken == "" && s.Secret == "" {
+			f.add(key+".secret", "is missing: without an access_token pings cannot be verified, so at least the URL must be secret")
+		}
+	}
+	for k, v := range map[string]secret{key + ".secret": s.Secret, key + ".previous_secret": s.PreviousSecret} {
+		if v != "" && (len(v) < 16 || strings.Trim(string(v), urlSafe) != "") {
+			f.add(k, "must be at least 16 letters, digits, - or _ (it stands in a URL)")
+		}
+	}
+	if s.PreviousSecret != "" && s.Secret == "" {
+		f.add(key+".previous_secret", "is set without secret")
+	}
+	for k, d := range map[string]duration{"sweep_every": s.SweepEvery, "sweep_overlap": s.SweepOverlap, "watch_every": s.WatchEvery} {
+		if time.Duration(d) < 100*time.Millisecond {
+			f.add(key+"."+k, "is shorter than 100ms")
+		}
+	}
+}
+
+const urlSafe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+func (c *Config) checkCatalog(f *faults) {
+	used := map[string]bool{}
+	for i, l := range c.Catalog {
+		key := fmt.Sprintf("catalog[%d]", i)
+		if _, ok := c.Shops[l.Shop]; !ok {
+			f.add(key+".shop", "is %q, and there is no table [shops.%s]", l.Shop, l.Shop)
+		}
+		if l.Product == "" {
+			f.add(key+".product", "is missing: the product's id, permalink or URL")
+		}
+		if len(l.Roles) == 0 || slices.Contains(l.Roles, "") {
+			f.add(key+".roles", "needs at least one role, by name or id")
+		}
+		for _, r := range l.Roles {
+			used[r] = true
+		}
+	}
+	for name := range c.Roles {
+		if !used[name] {
+			f.add("roles."+name, "no line of the catalog gives this role")
+		}
+	}
+}
+
+func (i IssuerConfig) check(f *faults, key string) {
+	if i.URL == "" {
+		f.add(key+".url", "is missing: the issuer as it stands in the tokens, byte for byte")
+	}
+	if len(i.Audiences) == 0 || slices.Contains(i.Audiences, "") {
+		f.add(key+".audiences", "needs the identifier of your API")
+	}
+	if i.Token != "auth0" && i.Token != "rfc9068" {
+		f.add(key+".token", `is %q, and must be "auth0" or "rfc9068"`, i.Token)
+	}
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// secret is a value that may stand elsewhere: "env:NAME" or "file:PATH".
+type secret = provider.Secret
+
+func (c *Config) resolveSecrets(f *faults) {
+	resolve := func(key string, s *secret) {
+		switch kind, rest, _ := strings.Cut(string(*s), ":"); kind {
+		case "env":
+			v, ok := os.LookupEnv(rest)
+			if !ok || v == "" {
+				f.add(key, "the environment has no variable %s", rest)
+			}
+			*s = secret(v)
+		case "file":
+			v, err := os.ReadFile(rest)
+			if err != nil {
+				f.add(key, "%v", err)
+			}
+			*s = secret(strings.TrimRight(string(v), "\r\n"))
+		}
+	}
+	resolve("store.url", &c.Store.URL)
+	resolve("provider.client_secret", &c.Provider.ClientSecret)
+	for name, s := range c.Shops {
+		key := "shops." + name
+		resolve(key+".access_token", &s.AccessToken)
+		resolve(key+".secret", &s.Secret)
+		resolve(key+".previous_secret", &s.PreviousSecret)
+		c.Shops[name] = s
+	}
+}
+
+// duration reads "90s", "24h".
+type duration time.Duration
+
+func (d *duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = duration(v)
+	return err
+}
+
+func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// opsHandler is the operations listener.
+func (a *App) opsHandler() http.Handler {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(a, a.metrics.steps, a.metrics.took, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", a.ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	return mux
+}
+
+// ready is red only if we cannot keep deliveries. Trouble with the provider or
+// a shop is a word in the body: a red light would take the webhook target away
+// exactly when it is needed.
+func (a *App) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	body := map[string]any{"ready": true, "mode": a.cfg.Mode, "provider": a.directory.Stats(), "keys": a.verifier.Stats()}
+	status := http.StatusOK
+	backlog, err := a.store.Backlog(ctx)
+	if err != nil {
+		status, body["ready"], body["store"] = http.StatusServiceUnavailable, false, "cannot be read"
+		a.log.Error("not ready", "err", err)
+	} else {
+		body["backlog"] = backlog
+	}
+	var open []string
+	for _, o := range a.resolver.Catalog().Open {
+		open = append(open, o.Error())
+	}
+	body["unresolved"] = open
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(body)
+}
+
+// metrics counts what the parts tell. The parts register nothing themselves.
+type metrics struct {
+	steps *prometheus.CounterVec
+	took  *prometheus.HistogramVec
+}
+
+func newMetrics() metrics {
+	return metrics{
+		steps: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "bursar_steps_total", Help: "What happened to deliveries and people, by word."}, []string{"step"}),
+		took: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "bursar_step_seconds", Help: "How long a step took.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10}}, []string{"step"}),
+	}
+}
+
+var (
+	deliveriesDesc = prometheus.NewDesc("bursar_deliveries_total", "Deliveries answered, by result.", []string{"result"}, nil)
+	backlogDesc    = prometheus.NewDesc("bursar_backlog", "What waits, by kind.", []string{"kind"}, nil)
+	openDesc       = prometheus.NewDesc("bursar_catalog_unresolved", "Names in the catalog that are not resolved.", nil, nil)
+	callsDesc      = prometheus.NewDesc("bursar_provider_calls_total", "Calls to the provider's management API, by operation.", []string{"call"}, nil)
+)
+
+// Describe and Collect make the App a collector of the numbers that are asked
+// for only when somebody looks.
+func (a *App) Describe(ch chan<- *prometheus.Desc) {
+	ch <- deliveriesDesc
+	ch <- backlogDesc
+	ch <- openDesc
+	ch <- callsDesc
+}
+
+func (a *App) Collect(ch chan<- prometheus.Metric) {
+	for result, n := range a.receiver.Counts() {
+		ch <- prometheus.MustNewConstMetric(deliveriesDesc, prometheus.CounterValue, float64(n), result)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if b, err := a.store.Backlog(ctx); err == nil {
+		for kind, n := range map[string]int64{"events due": b.EventsDue, "events parked": b.EventsParked, "people due": b.PeopleDue, "people waiting": b.PeopleWaiting, "people held": b.PeopleHeld} {
+			ch <- prometheus.MustNewConstMetric(backlogDesc, prometheus.GaugeValue, float64(n), kind)
+		}
+	}
+	ch <- prometheus.MustNewConstMetric(openDesc, prometheus.GaugeValue, float64(len(a.resolver.Catalog().Open)))
+	for call, n := range a.directory.Stats().Calls {
+		ch <- prometheus.MustNewConstMetric(callsDesc, prometheus.CounterValue, float64(n), call)
+	}
+}

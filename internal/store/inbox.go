@@ -1,0 +1,121 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"bursar/webhooks"
+)
+
+// inbox is the store as package webhooks sees it.
+type inbox struct{ *Store }
+
+// Put keeps a delivery, or counts up the one with the same key: then it is due
+// again, its body stays as it was first, and it counts as somebody's own wish
+// unless every delivery since the last work was a retry of the shop. It
+// returns ErrFull at once when the queue is full. Should ctx end first, the
+// delivery may be stored or not.
+func (in inbox) Put(ctx context.Context, ev webhooks.Event) (int64, bool, error) {
+	const put = `
+		INSERT INTO inbox (shop, source, kind, ref, event_key, resent, received_at, last_received_at, state, due_at, body)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10)
+		ON CONFLICT (shop, event_key) DO UPDATE SET
+			deliveries = inbox.deliveries + 1,
+			last_received_at = excluded.last_received_at,
+			resent = CASE WHEN inbox.resent = 1 AND excluded.resent = 1 THEN 1 ELSE 0 END,
+			generation = inbox.generation + 1,
+			due_at = CASE WHEN inbox.due_at < excluded.due_at THEN inbox.due_at ELSE excluded.due_at END
+		RETURNING id, deliveries`
+	now := in.now()
+	received := ev.ReceivedAt
+	if received.IsZero() {
+		received = now
+	}
+	var id, deliveries int64
+	args := []any{ev.Shop, string(ev.Source), ev.Kind, ev.Ref, ev.Key, flag(ev.Retry), millis(received),
+		string(webhooks.New), millis(now), ev.Body}
+	err := in.commit.submitOrFull(ctx, statement{put, args, []any{&id, &deliveries}, dueEvents})
+	switch {
+	case errors.Is(err, ErrFull), errors.Is(err, ErrClosed):
+		return 0, false, err
+	case err != nil:
+		// The committer may still be at it: id is not ours to look at.
+		return 0, false, fmt.Errorf("store: put %s event: %w", ev.Shop, err)
+	}
+	return id, deliveries == 1, nil
+}
+
+func (in inbox) Claim(ctx context.Context, now time.Time, lease time.Duration, max int) ([]webhooks.Claim, error) {
+	const claim = `
+		WITH ready AS MATERIALIZED (
+			SELECT id FROM inbox WHERE due_at <= $1 AND leased_until <= $1
+			ORDER BY due_at, id LIMIT $2 {{SKIP LOCKED}})
+		UPDATE inbox SET lease = lease + 1, leased_until = $3
+		WHERE id IN (SELECT id FROM ready)
+		RETURNING id, due_at, generation, lease, attempts, deliveries, insist,
+			shop, source, kind, ref, event_key, resent, received_at, body`
+	var taken []claimed[webhooks.Claim]
+	until := now.Add(lease)
+	err := in.write(ctx, "claim events", func(ctx context.Context, t *tx) error {
+		taken = taken[:0:0]
+		return t.each(ctx, func(rows *sql.Rows) error {
+			var (
+				c        webhooks.Claim
+				due      int64
+				received int64
+			)
+			err := rows.Scan(&c.ID, &due, &c.Generation, &c.Lease, &c.Attempts, &c.Deliveries, &c.Insist,
+				&c.Event.Shop, &c.Event.Source, &c.Event.Kind, &c.Event.Ref, &c.Event.Key, &c.Event.Retry, &received, &c.Event.Body)
+			c.Until, c.Event.ReceivedAt = moment(millis(until)), moment(received)
+			taken = append(taken, claimed[webhooks.Claim]{c, due})
+			return err
+		}, claim, millis(now), max, millis(until))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return earliestFirst(taken), nil
+}
+
+// claimed is a claim and when it was due: RETURNING has no order.
+type claimed[C any] struct {
+	claim C
+	due   int64
+}
+
+func earliestFirst[C any](taken []claimed[C]) []C {
+	slices.SortStableFunc(taken, func(a, b claimed[C]) int { return int(min(max(a.due-b.due, -1), 1)) })
+	claims := make([]C, 0, len(taken))
+	for _, c := range taken {
+		claims = append(claims, c.claim)
+	}
+	return claims
+}
+
+func (in inbox) NextDue(ctx context.Context) (time.Time, error) {
+	return in.nextDue(ctx, "inbox")
+}
+
+// nextDue is the earlier of what is due and free, and the first lease to run
+// out: a row under lease was due when it was claimed, so it is due then.
+func (s *Store) nextDue(ctx context.Context, table string) (time.Time, error) {
+	query := `
+		SELECT MIN(at) FROM (
+			SELECT MIN(due_at) AS at FROM ` + table + ` WHERE due_at IS NOT NULL AND leased_until = 0
+			UNION ALL
+			SELECT MIN(leased_until) AS at FROM ` + table + ` WHERE leased_until > 0 AND due_at IS NOT NULL) AS both_of_them`
+	var at sql.NullInt64
+	err := s.read(ctx, "next due of "+table, func(ctx context.Context, r run) error {
+		return r.row(ctx, query).Scan(&at)
+	})
+	if err != nil || !at.Valid {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(at.Int64).UTC(), nil
+}
+
+func (in inbox) Wake() <-chan struct{} { return in.inboxWake }

@@ -1,0 +1,92 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"bursar/roles"
+)
+
+func (in inbox) Known(ctx context.Context, keys []roles.FactKey) (map[roles.FactKey]roles.Fact, error) {
+	found := make(map[roles.FactKey]roles.Fact, len(keys))
+	err := in.read(ctx, "known facts", func(ctx context.Context, r run) error {
+		for _, k := range keys {
+			if f, known, err := r.fact(ctx, k); err != nil {
+				return err
+			} else if known {
+				found[k] = f
+			}
+		}
+		return nil
+	})
+	return found, err
+}
+
+// Newest asks for proven sales only: a claim can carry any date.
+func (in inbox) Newest(ctx context.Context, shop string) (time.Time, error) {
+	const newest = `
+		SELECT bought_at FROM facts WHERE shop = $1 AND kind = 'sale' AND proof >= $2
+		ORDER BY bought_at DESC LIMIT 1`
+	var at int64
+	err := in.read(ctx, "newest sale", func(ctx context.Context, r run) error {
+		err := r.row(ctx, newest, shop, int64(roles.ReadBack)).Scan(&at)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return moment(at), err
+}
+
+// Subscriptions includes those that only a sale has told of: nobody has read
+// them yet, so nobody knows that they are over.
+func (in inbox) Subscriptions(ctx context.Context, shop, after string, max int) ([]string, error) {
+	const page = `
+		SELECT ref FROM (
+			SELECT ref FROM facts
+			WHERE shop = $1 AND kind = 'subscription' AND ref > $2 AND state NOT IN ($4, $5)
+			ORDER BY ref LIMIT $3) AS told
+		UNION
+		SELECT ref FROM (
+			SELECT DISTINCT subscription AS ref FROM facts
+			WHERE shop = $1 AND subscription > $2 AND NOT EXISTS (
+				SELECT 1 FROM facts AS own
+				WHERE own.shop = $1 AND own.kind = 'subscription' AND own.ref = facts.subscription)
+			ORDER BY ref LIMIT $3) AS untold
+		ORDER BY ref LIMIT $3`
+	var refs []string
+	err := in.read(ctx, "subscriptions", func(ctx context.Context, r run) error {
+		return r.each(ctx, func(rows *sql.Rows) error {
+			var ref string
+			err := rows.Scan(&ref)
+			refs = append(refs, ref)
+			return err
+		}, page, shop, after, max, string(roles.Ended), string(roles.PaidOff))
+	})
+	return refs, err
+}
+
+// Mark is empty for a name that was never set.
+func (in inbox) Mark(ctx context.Context, name string) (string, error) {
+	var value string
+	err := in.read(ctx, "mark", func(ctx context.Context, r run) error {
+		err := r.row(ctx, `SELECT value FROM marks WHERE name = $1`, name).Scan(&value)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return value, err
+}
+
+func (in inbox) SetMark(ctx context.Context, name, value string) error {
+	const set = `
+		INSERT INTO marks (name, value) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+	return in.write(ctx, "set mark", func(ctx context.Context, t *tx) error {
+		_, err := t.exec(ctx, set, name, value)
+		return err
+	})
+}

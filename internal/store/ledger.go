@@ -1,0 +1,165 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"bursar/roles"
+)
+
+// ledger is the store as package roles sees it.
+type ledger struct{ *Store }
+
+func (l ledger) Claim(ctx context.Context, now time.Time, lease time.Duration, max int) ([]roles.Claim, error) {
+	const claim = `
+		WITH ready AS MATERIALIZED (
+			SELECT person FROM people WHERE due_at <= $1 AND leased_until <= $1
+			ORDER BY due_at, person LIMIT $2 {{SKIP LOCKED}})
+		UPDATE people SET lease = lease + 1, leased_until = $3
+		WHERE person IN (SELECT person FROM ready)
+		RETURNING person, due_at, generation, lease, attempts, recheck`
+	var taken []claimed[roles.Claim]
+	until := now.Add(lease)
+	err := l.write(ctx, "claim people", func(ctx context.Context, t *tx) error {
+		taken = taken[:0:0]
+		return t.each(ctx, func(rows *sql.Rows) error {
+			var (
+				c   roles.Claim
+				due int64
+			)
+			err := rows.Scan(&c.Person, &due, &c.Generation, &c.Lease, &c.Attempts, &c.Recheck)
+			c.Until = moment(millis(until))
+			taken = append(taken, claimed[roles.Claim]{c, due})
+			return err
+		}, claim, millis(now), max, millis(until))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return earliestFirst(taken), nil
+}
+
+func (l ledger) NextDue(ctx context.Context) (time.Time, error) { return l.nextDue(ctx, "people") }
+
+func (l ledger) Wake() <-chan struct{} { return l.peopleWake }
+
+func (l ledger) Remember(ctx context.Context, c roles.Claim, m roles.Memory) error {
+	lost := false
+	err := l.write(ctx, "remember", func(ctx context.Context, t *tx) error {
+		row, err := t.person(ctx, c.Person)
+		if lost = row.lease != c.Lease; lost || err != nil {
+			return err
+		}
+		return t.memorise(ctx, c.Person, m)
+	})
+	if err == nil && lost {
+		return roles.ErrLost
+	}
+	return err
+}
+
+func (l ledger) Finish(ctx context.Context, c roles.Claim, o roles.Outcome) error {
+	lost := false
+	err := l.write(ctx, "finish a look", func(ctx context.Context, t *tx) error {
+		var err error
+		lost, err = finishLook(ctx, t, l.now(), c, o)
+		return err
+	})
+	if err == nil && lost {
+		return roles.ErrLost
+	}
+	return err
+}
+
+func finishLook(ctx context.Context, t *tx, now time.Time, c roles.Claim, o roles.Outcome) (lost bool, err error) {
+	row, err := t.person(ctx, c.Person)
+	if err != nil {
+		return false, err
+	}
+	if row.lease != c.Lease {
+		return true, t.doubt(ctx, now, c.Person, o.Done)
+	}
+	if err := t.memorise(ctx, c.Person, o.Memory); err != nil {
+		return false, err
+	}
+	if err := t.record(ctx, c.Person, o.Journal); err != nil {
+		return false, err
+	}
+	due := nullMillis(o.Next)
+	if row.generation != c.Generation {
+		due = row.due
+		t.wake(duePeople)
+	} else if o.Status != roles.Waiting {
+		row.recheck = false
+	}
+	const finish = `
+		UPDATE people SET status = $2, note = $3, attempts = $4, due_at = $5, recheck = $6, finished_at = $7, leased_until = 0
+		WHERE person = $1`
+	_, err = t.exec(ctx, finish, string(c.Person), string(o.Status), o.Note, o.Attempts, due, flag(row.recheck), millis(now))
+	return false, err
+}
+
+// personRow is what decides whether a claim still holds. Nobody's lease is 0,
+// so that of a person never heard of is lost.
+type personRow struct {
+	lease, generation int64
+	due               sql.NullInt64
+	recheck           bool
+}
+
+func (t *tx) person(ctx context.Context, p roles.Email) (row personRow, err error) {
+	const look = `SELECT lease, generation, due_at, recheck FROM people WHERE person = $1 {{LOCK}}`
+	err = t.row(ctx, look, string(p)).Scan(&row.lease, &row.generation, &row.due, &row.recheck)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return row, err
+}
+
+// doubt is for a look that was overtaken: what it asked the provider to do may
+// be done or undone by now, so each such role is taken for intended by us,
+// which has the next look ask for what should be. What is not ours stays so.
+func (t *tx) doubt(ctx context.Context, now time.Time, p roles.Email, done []roles.Change) error {
+	const again = `
+		INSERT INTO people (person, due_at) VALUES ($1, $2)
+		ON CONFLICT (person) DO UPDATE SET
+			generation = people.generation + 1,
+			due_at = CASE WHEN people.due_at < excluded.due_at THEN people.due_at ELSE excluded.due_at END`
+	t.wake(duePeople)
+	if _, err := t.exec(ctx, again, string(p), millis(now)); err != nil {
+		return err
+	}
+	const intend = `
+		INSERT INTO holdings (person, account, role, ours, state) VALUES ($1, $2, $3, 1, $4)
+		ON CONFLICT (person, account, role) DO UPDATE SET state = excluded.state
+		WHERE holdings.ours = 1`
+	for _, c := range done {
+		if c.Account == "" || c.Op == roles.Leave {
+			continue
+		}
+		if _, err := t.exec(ctx, intend, string(p), c.Account, c.Role, string(roles.Intended)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l ledger) Rearm(ctx context.Context, s roles.Status) (int, error) {
+	const rearm = `
+		UPDATE people SET generation = generation + 1, due_at = CASE WHEN due_at < $2 THEN due_at ELSE $2 END
+		WHERE status = $1`
+	var n int64
+	err := l.write(ctx, "rearm", func(ctx context.Context, t *tx) error {
+		var err error
+		if n, err = t.exec(ctx, rearm, string(s), millis(l.now())); n > 0 {
+			t.wake(duePeople)
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int(n), nil
+}

@@ -1,0 +1,191 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// sqliteEngine is one connection that writes, and a few that read beside it.
+type sqliteEngine struct {
+	readers *sql.DB
+	writers *sql.DB // a pool of one
+	writer  *sqliteWriter
+}
+
+func openSQLite(ctx context.Context, file string) (engine, error) {
+	if err := createFile(file); err != nil {
+		return nil, err
+	}
+	// The file of the write-ahead log inherits the mode of the database.
+	uri := "file:" + (&url.URL{Path: file}).EscapedPath()
+	const both = "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)"
+	e := &sqliteEngine{}
+	var err error
+	if e.writers, err = sql.Open("sqlite", uri+both+"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"); err != nil {
+		return nil, fmt.Errorf("store: open %s: %w", file, err)
+	}
+	e.writers.SetMaxOpenConns(1)
+	conn, err := e.writers.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("store: open %s: %w", file, notADatabase(err)), e.writers.Close())
+	}
+	e.writer = &sqliteWriter{conn, map[string]*sql.Stmt{}}
+	var mode string
+	if err := conn.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil || mode != "wal" {
+		return nil, errors.Join(fmt.Errorf("store: open %s: the file system cannot keep a write-ahead log (journal mode %q); put the file on a local disk", file, mode), err, e.writer.close(), e.writers.Close())
+	}
+	if e.readers, err = sql.Open("sqlite", uri+both+"&_pragma=query_only(1)&mode=ro"); err != nil {
+		return nil, errors.Join(fmt.Errorf("store: open %s: %w", file, err), e.writer.close(), e.writers.Close())
+	}
+	e.readers.SetMaxOpenConns(4)
+	e.readers.SetMaxIdleConns(4)
+	return e, nil
+}
+
+// createFile makes the file for us alone: it names people and what they bought.
+func createFile(file string) error {
+	if file == "" || strings.HasPrefix(file, "//") || strings.Contains(file, ":memory:") {
+		return errors.New(`store: the URL must name a file, as in "sqlite:bursar.db" or "sqlite:/var/lib/bursar/bursar.db"`)
+	}
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
+	switch dir := filepath.Dir(file); {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("store: the folder %s does not exist; make it first, readable for bursar alone", dir)
+	case err != nil:
+		return fmt.Errorf("store: open the database file: %w", err)
+	}
+	return f.Close()
+}
+
+func notADatabase(err error) error {
+	var e *sqlite.Error
+	if errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_NOTADB {
+		return errors.New("the file is not a SQLite database")
+	}
+	return err
+}
+
+func (e *sqliteEngine) name() string    { return "sqlite" }
+func (e *sqliteEngine) oneWriter() bool { return true }
+
+var sqliteWords = strings.NewReplacer(
+	"{{ID}}", "INTEGER PRIMARY KEY",
+	"{{TEXT}}", "TEXT",
+	"{{BYTES}}", "BLOB",
+	"{{LOCK}}", "",
+	"{{SKIP LOCKED}}", "",
+)
+
+func (e *sqliteEngine) words() *strings.Replacer { return sqliteWords }
+
+func (e *sqliteEngine) begin(ctx context.Context) (work, error) {
+	_, err := e.writer.ExecContext(ctx, "BEGIN IMMEDIATE")
+	return e.writer, err
+}
+
+// pipeline: there is no network to cross.
+func (e *sqliteEngine) pipeline(context.Context, []statement) (bool, error) { return false, nil }
+
+func (e *sqliteEngine) snapshot(ctx context.Context) (*sql.Tx, error) {
+	return e.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+}
+
+// again is never: busy_timeout has waited for other processes already.
+func (e *sqliteEngine) again(error) bool { return false }
+
+// BEGIN IMMEDIATE has locked everything.
+func (e *sqliteEngine) lockShop(context.Context, run, string) error { return nil }
+func (e *sqliteEngine) lockTables(context.Context, run) error       { return nil }
+
+func (e *sqliteEngine) announce(context.Context, run, topics) error { return nil }
+
+func (e *sqliteEngine) listen(ctx context.Context, _ func(topics)) error {
+	<-ctx.Done()
+	return nil
+}
+
+// patience has no bound: there is no network that could hang, and a context
+// that can end costs a goroutine for each statement.
+func (e *sqliteEngine) patience() time.Duration { return 0 }
+
+func (e *sqliteEngine) close() error {
+	return errors.Join(e.readers.Close(), e.writer.close(), e.writers.Close())
+}
+
+// sqliteWriter is the connection that writes. It prepares each statement once,
+// which is a good part of what a small transaction costs.
+type sqliteWriter struct {
+	conn     *sql.Conn
+	prepared map[string]*sql.Stmt
+}
+
+func (w *sqliteWriter) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if st := w.prepared[query]; st != nil {
+		return st, nil
+	}
+	st, err := w.conn.PrepareContext(ctx, query)
+	if err == nil {
+		w.prepared[query] = st
+	}
+	return st, err
+}
+
+func (w *sqliteWriter) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if len(args) == 0 && strings.Contains(query, ";") {
+		return w.conn.ExecContext(ctx, query) // a migration
+	}
+	st, err := w.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return st.ExecContext(ctx, args...)
+}
+
+func (w *sqliteWriter) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	st, err := w.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return st.QueryContext(ctx, args...)
+}
+
+func (w *sqliteWriter) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	st, err := w.statement(ctx, query)
+	if err != nil {
+		return w.conn.QueryRowContext(ctx, query, args...) // carries the error
+	}
+	return st.QueryRowContext(ctx, args...)
+}
+
+// Commit returns when the log is on disk. A commit that fails may leave the
+// transaction open, so it is ended for certain.
+func (w *sqliteWriter) Commit() error {
+	_, err := w.ExecContext(context.Background(), "COMMIT")
+	if err != nil {
+		w.Rollback()
+	}
+	return err
+}
+
+func (w *sqliteWriter) Rollback() error {
+	_, err := w.ExecContext(context.Background(), "ROLLBACK")
+	return err
+}
+
+func (w *sqliteWriter) close() error {
+	var errs []error
+	for _, st := range w.prepared {
+		errs = append(errs, st.Close())
+	}
+	return errors.Join(append(errs, w.conn.Close())...)
+}

@@ -1,0 +1,126 @@
+package auth0test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// mailBurst and mailRefill limit password mails per address.
+const (
+	mailBurst  = 10
+	mailRefill = time.Minute
+)
+
+// signupError is an error answer of /dbconnections/signup.
+func signupError(w http.ResponseWriter, name, code, description string) {
+	answer(w, http.StatusBadRequest, map[string]any{
+		"name": name, "code": code, "description": description, "statusCode": http.StatusBadRequest,
+	})
+}
+
+// postSignup lets a stranger sign up, with any address: it is unverified.
+func (t *Tenant) postSignup(w http.ResponseWriter, r *request) {
+	p, conn, ok := t.databaseCall(w, r)
+	if !ok {
+		return
+	}
+	if conn.DisableSignup {
+		signupError(w, "NotSupported", "public_signup_disabled", "public signup is disabled")
+		return
+	}
+	email, password := p.Get("email"), p.Get("password")
+	if !validEmail(email) || password == "" {
+		signupError(w, "BadRequestError", "invalid_signup", "Invalid sign up")
+		return
+	}
+	if !conn.Policy.allows(password) {
+		signupError(w, "PasswordStrengthError", "invalid_password", conn.Policy.needs())
+		return
+	}
+	hash, err := hashPassword(password)
+	if err != nil {
+		signupError(w, "PasswordStrengthError", "invalid_password", conn.Policy.needs())
+		return
+	}
+	t.mu.Lock()
+	u, err := t.keep(conn, User{Email: email, Name: p.Get("name"), Nickname: p.Get("nickname"), hash: hash})
+	var body map[string]any
+	if err == nil {
+		t.mailVerification(u)
+		body = map[string]any{"_id": u.Identities[0].UserID, "email": u.Email, "email_verified": false}
+	}
+	t.mu.Unlock()
+	if errors.Is(err, errExists) {
+		signupError(w, "BadRequestError", "invalid_signup", "Invalid sign up")
+		return
+	}
+	answer(w, http.StatusOK, body)
+}
+
+// databaseCall checks what the two /dbconnections calls have in common.
+func (t *Tenant) databaseCall(w http.ResponseWriter, r *request) (url.Values, Connection, bool) {
+	p, ok := r.params()
+	if !ok {
+		answer(w, http.StatusBadRequest, map[string]string{"error": "invalid_request", "error_description": "The body could not be read"})
+		return nil, Connection{}, false
+	}
+	if id := p.Get("client_id"); id != "" && !private(r.Context()) {
+		t.mu.Lock()
+		known := t.clients[id] != nil
+		t.mu.Unlock()
+		if !known {
+			oauthError(w, http.StatusBadRequest, "invalid_request", "Unknown client: "+id)
+			return nil, Connection{}, false
+		}
+	}
+	if p.Get("connection") == "" {
+		answer(w, http.StatusBadRequest, map[string]string{"error": "connection is required"})
+		return nil, Connection{}, false
+	}
+	conn, ok := t.connection(p.Get("connection"))
+	if !ok || !conn.database() {
+		answer(w, http.StatusBadRequest, map[string]string{"error": "the connection was not found"})
+		return nil, Connection{}, false
+	}
+	return p, conn, true
+}
+
+// postChangePassword mails a link. It says the same for an address that it
+// does not know, so that nobody can try addresses out.
+func (t *Tenant) postChangePassword(w http.ResponseWriter, r *request) {
+	p, conn, ok := t.databaseCall(w, r)
+	if !ok {
+		return
+	}
+	email := fold(p.Get("email"))
+	if email == "" {
+		answer(w, http.StatusBadRequest, map[string]string{"error": "email is required"})
+		return
+	}
+	t.mu.Lock()
+	limited := t.cfg.LimitMails && !private(r.Context()) && !t.mayMail(email)
+	if u := t.userOn(conn.Name, email); u != nil && !limited {
+		t.mailPassword(u)
+	}
+	t.mu.Unlock()
+	if limited {
+		oauthError(w, http.StatusTooManyRequests, "too_many_requests", "Too many password mails were asked for")
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	io.WriteString(w, "We've just sent you an email to reset your password.")
+}
+
+// mayMail charges one mail to the address. t.mu is held.
+func (t *Tenant) mayMail(email string) bool {
+	b := t.mailers[email]
+	if b == nil {
+		b = &bucket{burst: mailBurst, refill: mailRefill}
+		t.mailers[email] = b
+	}
+	_, ok := b.take(t.now())
+	return ok
+}

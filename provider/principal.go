@@ -1,0 +1,56 @@
+package provider
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Proof is how a request proved who it is. Policies may ask for it.
+type Proof string
+
+// BearerProof is an access token of the provider, sent as a bearer token.
+const BearerProof Proof = "bearer"
+
+// A Principal is who a request is. It may be shared between requests: read
+// it, do not change it.
+type Principal struct {
+	Issuer  string // with Subject the only lasting identity; a subject means nothing without it
+	Subject string // printable ASCII, at most 255 bytes; fit for a header
+
+	// Email is empty unless the token has one in the row's claim. Decide by it
+	// only if EmailVerified. A Machine has none.
+	Email         string
+	EmailVerified bool
+
+	Roles  []string // as the row's claim has them, sorted, each once
+	Scopes []string // scopes and permissions together, sorted, each once
+
+	Proof     Proof
+	Client    string    // the client the token was issued to; empty if the token does not say
+	Machine   bool      // a program acting for itself, by client credentials or the like; never a person
+	IssuedAt  time.Time // zero if the token does not say
+	ExpiresAt time.Time // by the token, leeway not included
+}
+
+// HasRole reports whether the principal has the role. Names are compared
+// exactly.
+func (p *Principal) HasRole(role string) bool { return slices.Contains(p.Roles, role) }
+
+// HasScope reports whether the principal has the scope, compared exactly and
+// with respect to case (RFC 6749 section 3.3).
+func (p *Principal) HasScope(scope string) bool { return slices.Contains(p.Scopes, scope) }
+
+type principalKey struct{}
+
+// WithPrincipal returns a context that carries p, for one request.
+func WithPrincipal(ctx context.Context, p *Principal) context.Context {
+	return context.WithValue(ctx, principalKey{}, p)
+}
+
+// PrincipalFrom returns who the request is, and false if nobody has proved
+// anything. Behind a Guard there is always somebody.
+func PrincipalFrom(ctx context.Context) (*Principal, bool) {
+	p, ok := ctx.Value(principalKey{}).(*Principal)
+	return p, ok && p != nil
+}

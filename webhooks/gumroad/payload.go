@@ -1,0 +1,222 @@
+package gumroad
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"bursar/webhooks"
+)
+
+// A payload is a ping's content as flat pairs, sorted by key: the form and the
+// JSON wire format of one ping are the same payload.
+type payload []pair
+
+type pair struct{ key, value string }
+
+const (
+	maxPairs = 2000
+	maxDepth = 8
+)
+
+// parsePayload reads a body by its Content-Type; form where none is given, for
+// that is Gumroad's default.
+func parsePayload(h http.Header, body []byte) (payload, error) {
+	kind, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil && h.Get("Content-Type") != "" {
+		return nil, &webhooks.Malformed{Why: "the Content-Type cannot be read"}
+	}
+	var p payload
+	switch kind {
+	case "", "application/x-www-form-urlencoded":
+		p, err = parseForm(body)
+	case "application/json":
+		p, err = parseJSON(body)
+	default:
+		return nil, &webhooks.Malformed{Why: "the Content-Type is neither a form nor JSON"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(p, func(a, b pair) int { return strings.Compare(a.key, b.key) })
+	return p, nil
+}
+
+func parseForm(body []byte) (payload, error) {
+	var p payload
+	for part := range strings.SplitSeq(string(body), "&") {
+		if part == "" {
+			continue
+		}
+		if len(p) == maxPairs {
+			return nil, &webhooks.Malformed{Why: "more than 2000 fields"}
+		}
+		rawKey, rawValue, _ := strings.Cut(part, "=")
+		key, err1 := url.QueryUnescape(rawKey)
+		value, err2 := url.QueryUnescape(rawValue)
+		if err1 != nil || err2 != nil {
+			return nil, &webhooks.Malformed{Why: "a percent-encoding is broken"}
+		}
+		p = append(p, pair{key, value})
+	}
+	return p, nil
+}
+
+func parseJSON(body []byte) (payload, error) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, &webhooks.Malformed{Why: "the JSON is broken"}
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, &webhooks.Malformed{Why: "something follows the JSON"}
+	}
+	object, ok := v.(map[string]any)
+	if !ok {
+		return nil, &webhooks.Malformed{Why: "the JSON is not an object"}
+	}
+	var p payload
+	for key, v := range object {
+		if err := p.flatten(key, v, 0); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// flatten writes nested JSON the way the form does: card[visual], purchase_ids[].
+func (p *payload) flatten(key string, v any, depth int) error {
+	if len(*p) >= maxPairs || depth > maxDepth {
+		return &webhooks.Malformed{Why: "the JSON is too large or too deep"}
+	}
+	switch v := v.(type) {
+	case nil:
+		*p = append(*p, pair{key, ""})
+	case string:
+		*p = append(*p, pair{key, v})
+	case json.Number:
+		*p = append(*p, pair{key, v.String()})
+	case bool:
+		word := "false"
+		if v {
+			word = "true"
+		}
+		*p = append(*p, pair{key, word})
+	case []any:
+		for _, item := range v {
+			if err := p.flatten(key+"[]", item, depth+1); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for name, item := range v {
+			if err := p.flatten(key+"["+name+"]", item, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// get returns a field's value; "" if it is absent or empty.
+func (p payload) get(key string) string {
+	v, _ := p.lookup(key)
+	return v
+}
+
+// lookup tells an absent field from an empty one.
+func (p payload) lookup(key string) (value string, present bool) {
+	for _, f := range p {
+		if f.key == key {
+			return f.value, true
+		}
+	}
+	return "", false
+}
+
+// all returns the values of an array field, without the brackets.
+func (p payload) all(key string) []string {
+	var out []string
+	for _, f := range p {
+		if f.key == key+"[]" {
+			out = append(out, f.value)
+		}
+	}
+	return out
+}
+
+// nested returns the pairs below a key: nested("variants") holds Tier=Pro. A
+// category without a title comes as variants[] and has the name "".
+func (p payload) nested(key string) []pair {
+	var out []pair
+	for _, f := range p {
+		name, ok := strings.CutPrefix(f.key, key+"[")
+		if !ok || !strings.HasSuffix(name, "]") {
+			continue
+		}
+		out = append(out, pair{unbracket(strings.TrimSuffix(name, "]")), f.value})
+	}
+	return out
+}
+
+// unbracket undoes what Gumroad does to brackets inside a name before it
+// encodes: they arrive as the text %5B and %5D. For comparing and showing only.
+var unbracket = strings.NewReplacer("%5B", "[", "%5D", "]", "%5b", "[", "%5d", "]").Replace
+
+// shadowed reports whether a checkout question of that very name exists: then
+// the top-level field holds what the buyer typed (facts/gumroad.md section 8.1).
+func (p payload) shadowed(key string) bool {
+	for _, f := range p.nested("custom_fields") {
+		if strings.EqualFold(strings.TrimSpace(f.key), key) {
+			return true
+		}
+	}
+	return false
+}
+
+// dropped are the fields that are never written down: card details (for PayPal
+// that is the payer's address) and postal addresses.
+var dropped = []string{"street_address", "city", "state", "zip_code", "country"}
+
+// clean removes them, also where a checkout question carries such a name.
+func (p payload) clean() payload {
+	return slices.DeleteFunc(p, func(f pair) bool {
+		key := strings.ToLower(unbracket(f.key))
+		for _, family := range []string{"card[", "shipping_information["} {
+			if strings.HasPrefix(key, family) || strings.HasPrefix(key, "custom_fields["+family) {
+				return true
+			}
+		}
+		key = strings.TrimSuffix(strings.TrimPrefix(key, "custom_fields["), "]")
+		return slices.Contains(dropped, strings.TrimSpace(key)) || key == "card" || key == "shipping_information"
+	})
+}
+
+// encode writes the payload as form pairs in key order.
+func (p payload) encode() []byte {
+	var b bytes.Buffer
+	for i, f := range p {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(f.key))
+		b.WriteByte('=')
+		b.WriteString(url.QueryEscape(f.value))
+	}
+	return b.Bytes()
+}
+
+// key identifies equal deliveries: everything but what changes with an attempt.
+func (p payload) key() []byte {
+	same := slices.DeleteFunc(slices.Clone(p), func(f pair) bool { return f.key == "retry_count" })
+	sum := sha256.Sum256(same.encode())
+	return sum[:]
+}

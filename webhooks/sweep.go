@@ -1,0 +1,235 @@
+package webhooks
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"bursar/roles"
+)
+
+// SweeperConfig says what a Sweeper looks through. Inbox, Shop and Lister are
+// required.
+type SweeperConfig struct {
+	Inbox  Inbox
+	Shop   string
+	Lister Lister
+
+	Every   time.Duration // zero means 1 min
+	Overlap time.Duration // how far behind the newest known sale it looks; zero means 1 h
+	// StartOverlap is the same for the first sweep after a start; zero means 72 h.
+	StartOverlap time.Duration
+	// WatchEvery is how often everything that can still change is looked at:
+	// sales within WatchBack, and subscriptions that are not over. Zero means
+	// 24 h and 180 days (facts/gumroad.md section 9, the chargeback window).
+	WatchEvery time.Duration
+	WatchBack  time.Duration
+
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// A Sweeper finds what no delivery told: it reads the shop's list of sales and
+// puts an event into the inbox for each that we do not know, or know otherwise.
+// From there on it is like any other event.
+type Sweeper struct {
+	cfg   SweeperConfig
+	log   *slog.Logger
+	now   func() time.Time
+	nudge chan struct{}
+}
+
+// NewSweeper checks the config. It starts nothing: call Run.
+func NewSweeper(cfg SweeperConfig) (*Sweeper, error) {
+	if cfg.Inbox == nil || cfg.Lister == nil || cfg.Shop == "" {
+		return nil, errors.New("webhooks: a Sweeper needs an Inbox, a Shop and its Lister")
+	}
+	cfg.Every = cmp.Or(cfg.Every, time.Minute)
+	cfg.Overlap = cmp.Or(cfg.Overlap, time.Hour)
+	cfg.StartOverlap = cmp.Or(cfg.StartOverlap, 72*time.Hour)
+	cfg.WatchEvery = cmp.Or(cfg.WatchEvery, 24*time.Hour)
+	cfg.WatchBack = cmp.Or(cfg.WatchBack, 180*24*time.Hour)
+	s := &Sweeper{cfg: cfg, log: cfg.Log, now: cfg.Now, nudge: make(chan struct{}, 1)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	return s, nil
+}
+
+// Nudge asks for a sweep now. It never blocks.
+func (s *Sweeper) Nudge() {
+	select {
+	case s.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// Run sweeps at once and then every minute until ctx ends.
+func (s *Sweeper) Run(ctx context.Context) error {
+	overlap := s.cfg.StartOverlap
+	for ctx.Err() == nil {
+		found, err := s.Sweep(ctx, overlap)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			s.log.Warn("sweep failed; the next one looks back as far", "shop", s.cfg.Shop, "err", err)
+		case err == nil:
+			overlap = s.cfg.Overlap
+			if found > 0 {
+				s.log.Info("sweep found purchases that no delivery had told", "shop", s.cfg.Shop, "found", found)
+			}
+			if err := s.watch(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("the slow look at what can still change failed; it is repeated", "shop", s.cfg.Shop, "err", err)
+			}
+		}
+		timer := time.NewTimer(s.cfg.Every)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-s.nudge:
+		}
+		timer.Stop()
+	}
+	return nil
+}
+
+// Sweep reads the list back to the newest known sale less the overlap, and
+// returns how many events it put into the inbox.
+func (s *Sweeper) Sweep(ctx context.Context, overlap time.Duration) (found int, err error) {
+	newest, err := s.cfg.Inbox.Newest(ctx, s.cfg.Shop)
+	if err != nil {
+		return 0, err
+	}
+	began, err := s.beginning(ctx)
+	if err != nil {
+		return 0, err
+	}
+	// With no sale known, or none for long, the first start is the newest
+	// moment that we can vouch for: what was sold before is for import.
+	since := began
+	if newest.After(since) {
+		since = newest
+	}
+	return s.scan(ctx, since.Add(-overlap), Sweep)
+}
+
+// beginning is when this shop was first swept with this store.
+func (s *Sweeper) beginning(ctx context.Context) (time.Time, error) {
+	name := "swept first: " + s.cfg.Shop
+	text, err := s.cfg.Inbox.Mark(ctx, name)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	now := s.now().UTC()
+	return now, s.cfg.Inbox.SetMark(ctx, name, now.Format(time.RFC3339))
+}
+
+// scan compares the shop's list with the ledger.
+func (s *Sweeper) scan(ctx context.Context, since time.Time, source Source) (found int, err error) {
+	var inner error
+	err = s.cfg.Lister.Sales(ctx, since, func(page []Sighting) bool {
+		n, err := s.compare(ctx, page, source)
+		found, inner = found+n, err
+		return err == nil
+	})
+	return found, cmp.Or(inner, err)
+}
+
+func (s *Sweeper) compare(ctx context.Context, page []Sighting, source Source) (found int, err error) {
+	var keys []roles.FactKey
+	for _, row := range page {
+		keys = append(keys, row.Fact.Key())
+		if row.Fact.Subscription != "" {
+			keys = append(keys, roles.FactKey{Shop: s.cfg.Shop, Kind: roles.Subscription, Ref: row.Fact.Subscription})
+		}
+	}
+	known, err := s.cfg.Inbox.Known(ctx, keys)
+	if err != nil {
+		return 0, err
+	}
+	for _, row := range page {
+		ev, differs := s.hint(row, known, source)
+		if !differs {
+			continue
+		}
+		ev.ReceivedAt = s.now()
+		if _, _, err := s.cfg.Inbox.Put(ctx, ev); err != nil {
+			return found, fmt.Errorf("put what the sweep found: %w", err)
+		}
+		found++
+	}
+	return found, nil
+}
+
+// hint decides whether a row tells something new.
+func (s *Sweeper) hint(row Sighting, known map[roles.FactKey]roles.Fact, source Source) (Event, bool) {
+	have, ok := known[row.Fact.Key()]
+	if !ok || have.Proof < roles.ReadBack || have.State != row.Fact.State {
+		return s.cfg.Lister.HintSale(row.Fact.Ref, source), true
+	}
+	if ref := row.Fact.Subscription; ref != "" {
+		sub, ok := known[roles.FactKey{Shop: s.cfg.Shop, Kind: roles.Subscription, Ref: ref}]
+		if !ok || row.Over != over(sub) {
+			return s.cfg.Lister.HintSubscription(ref, source), true
+		}
+	}
+	return Event{}, false
+}
+
+func over(f roles.Fact) bool { return f.State == roles.Ended || f.State == roles.PaidOff }
+
+// watch goes once a day through everything that can still change without a
+// word: refunds of gifts, access taken back by hand, a chargeback lost later.
+func (s *Sweeper) watch(ctx context.Context) error {
+	name := "watched last: " + s.cfg.Shop
+	text, err := s.cfg.Inbox.Mark(ctx, name)
+	if err != nil {
+		return err
+	}
+	last, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		last = s.now() // nothing is old enough to be watched on the first day
+		return s.cfg.Inbox.SetMark(ctx, name, last.UTC().Format(time.RFC3339))
+	}
+	if s.now().Sub(last) < s.cfg.WatchEvery {
+		return nil
+	}
+	began := s.now()
+	back := began.Add(-s.cfg.WatchBack)
+	if first, err := s.beginning(ctx); err != nil {
+		return err
+	} else if from := first.Add(-s.cfg.StartOverlap); from.After(back) {
+		back = from
+	}
+	found, err := s.scan(ctx, back, Watch)
+	if err != nil {
+		return err
+	}
+	for after := ""; ; {
+		refs, err := s.cfg.Inbox.Subscriptions(ctx, s.cfg.Shop, after, 100)
+		if err != nil {
+			return err
+		}
+		for _, ref := range refs {
+			ev := s.cfg.Lister.HintSubscription(ref, Watch)
+			ev.ReceivedAt = s.now()
+			if _, _, err := s.cfg.Inbox.Put(ctx, ev); err != nil {
+				return err
+			}
+			after = ref
+		}
+		if len(refs) < 100 {
+			break
+		}
+	}
+	s.log.Info("looked at everything that can still change", "shop", s.cfg.Shop, "found", found, "took", s.now().Sub(began))
+	return s.cfg.Inbox.SetMark(ctx, name, began.UTC().Format(time.RFC3339))
+}
