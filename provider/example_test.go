@@ -55,14 +55,14 @@ func Example() {
 		}
 		w := httptest.NewRecorder()
 		lessons.ServeHTTP(w, r)
-		fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
 		if w.Code == http.StatusOK {
-			fmt.Println(w.Body)
+			fmt.Println(w.Code, w.Body)
+			continue
 		}
+		fmt.Println(w.Code, w.Header().Get("WWW-Authenticate"))
 	}
 	// Output:
-	// 200
-	// welcome, auth0|7
+	// 200 welcome, auth0|7
 	// 403 Bearer realm="bursar", error="insufficient_scope", error_description="a required role is missing"
 	// 401 Bearer realm="bursar"
 }

@@ -83,7 +83,7 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 }
 
 // results are the answers a Receiver gives, as they are counted.
-var results = [...]string{"stored", "repeated", "malformed", "wrong secret", "too large", "unavailable", "unknown shop"}
+var results = [...]string{"stored", "repeated", "malformed", "wrong secret", "too large", "unavailable", "unknown shop", "asked"}
 
 const (
 	stored = iota
@@ -93,6 +93,7 @@ const (
 	tooLarge
 	unavailable
 	unknownShop
+	asked // HEAD: nothing was delivered
 )
 
 // Counts are the answers so far, by result.
@@ -111,11 +112,15 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	result, id := r.serve(w, req)
 	r.count[result].Add(1)
 	level := slog.LevelInfo
-	if result != stored && result != repeated {
+	if result != stored && result != repeated && result != asked {
 		level = slog.LevelWarn
 	}
+	shop := req.PathValue("shop")
+	if result == unknownShop {
+		shop = "" // a stranger's words, or a secret whose URL lacks the shop
+	}
 	// The route pattern, never the path: its last segment is the secret.
-	r.log.Log(req.Context(), level, "delivery", "route", req.Pattern, "shop", req.PathValue("shop"),
+	r.log.Log(req.Context(), level, "delivery", "route", req.Pattern, "shop", shop,
 		"result", results[result], "event", id, "took", r.now().Sub(began))
 }
 
@@ -127,7 +132,7 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) (result int, 
 	}
 	if req.Method == http.MethodHead {
 		w.WriteHeader(http.StatusOK) // some shops ask so before they send
-		return repeated, 0
+		return asked, 0
 	}
 	if !d.admits(req) {
 		http.Error(w, "wrong secret", http.StatusUnauthorized)

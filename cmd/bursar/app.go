@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -207,6 +209,11 @@ func (a *App) buildTrust(cfg Config) (err error) {
 	var rows []provider.Issuer
 	for _, is := range cfg.Issuers {
 		row := provider.Issuer{URL: is.URL, Kind: provider.LegacyAccessToken, Audiences: is.Audiences, Algorithms: is.Algorithms, RolesClaim: is.RolesClaim, JWKSURL: is.JWKSURL}
+		// An address of this very machine has no certificate; the verifier
+		// refuses plain http for every other.
+		if u, err := url.Parse(is.URL); err == nil {
+			row.InsecureLoopback = u.Scheme == "http" && loopback(u.Hostname())
+		}
 		if is.Token == "rfc9068" {
 			row.Kind = provider.AccessToken
 		}
@@ -216,9 +223,28 @@ func (a *App) buildTrust(cfg Config) (err error) {
 	if err != nil {
 		return hinted(fmt.Errorf("config: issuers: %w", err), "config.example.toml explains the keys of [[issuers]]")
 	}
-	a.guard, err = provider.NewGuard(provider.GuardConfig{Verifier: a.verifier, Policy: provider.Policy{Realm: cfg.Server.Realm}})
+	a.guard, err = provider.NewGuard(provider.GuardConfig{Verify: a.verify, Realm: cfg.Server.Realm, Log: a.log})
 	a.session = provider.SessionHandler()
 	return err
+}
+
+// verify is the verifier's word, with the scopes that the config gives to the
+// principal's roles.
+func (a *App) verify(ctx context.Context, token string) (*provider.Principal, error) {
+	p, err := a.verifier.Verify(ctx, token)
+	if err != nil {
+		return nil, err
+	}
+	mine := *p
+	mine.Scopes = slices.Clone(p.Scopes)
+	for _, role := range p.Roles {
+		for _, scope := range a.cfg.Roles[role].Scopes {
+			if !slices.Contains(mine.Scopes, scope) {
+				mine.Scopes = append(mine.Scopes, scope)
+			}
+		}
+	}
+	return &mine, nil
 }
 
 // Close ends what newApp has opened, newest first.

@@ -85,7 +85,7 @@ func (a *App) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	if b, err := a.store.Backlog(ctx); err == nil {
-		for kind, n := range map[string]int64{"events due": b.EventsDue, "events parked": b.EventsParked, "people due": b.PeopleDue, "people waiting": b.PeopleWaiting, "people held": b.PeopleHeld} {
+		for kind, n := range map[string]int{"events due": b.EventsDue, "events parked": b.EventsParked, "people due": b.PeopleDue, "people waiting": b.PeopleWaiting, "people held": b.PeopleHeld} {
 			ch <- prometheus.MustNewConstMetric(backlogDesc, prometheus.GaugeValue, float64(n), kind)
 		}
 	}

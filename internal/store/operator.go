@@ -134,6 +134,19 @@ func (s *Store) replay(ctx context.Context, condition string, arg any) (int, err
 	return int(n), nil
 }
 
+// RecheckAll has everybody looked at again, and nothing believed that the
+// provider was last seen to hold: for a tenant that has forgotten everything.
+func (s *Store) RecheckAll(ctx context.Context) (int, error) {
+	var n int64
+	err := s.write(ctx, "recheck all", func(ctx context.Context, t *tx) error {
+		var err error
+		n, err = t.exec(ctx, `UPDATE people SET recheck = 1, generation = generation + 1, due_at = $1`, millis(s.now()))
+		t.wake(duePeople)
+		return err
+	})
+	return int(n), err
+}
+
 // A Backlog is how much waits, for metrics and the operator.
 type Backlog struct {
 	EventsDue     int

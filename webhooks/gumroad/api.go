@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,10 @@ const (
 	maxAnswer = 4 << 20
 	maxPages  = 2000 // 20,000 sales in one listing
 )
+
+// idLike is what may stand in a path. A forged ping names anything, and an
+// answer of 301, 400 or 414 to it would look like trouble of the whole shop.
+var idLike = regexp.MustCompile(`^[A-Za-z0-9_=-]{1,128}$`)
 
 // errUnknown says that the shop answered and does not know the thing.
 var errUnknown = errors.New("unknown to the shop")
@@ -124,7 +129,7 @@ func bare(err error) error {
 func (a *api) retryAt(h http.Header) time.Time {
 	wait := 10 * time.Second
 	if n, err := strconv.Atoi(h.Get("Retry-After")); err == nil {
-		wait = time.Duration(n) * time.Second
+		wait = time.Duration(min(n, 3600)) * time.Second
 	} else if t, err := http.ParseTime(h.Get("Retry-After")); err == nil {
 		wait = t.Sub(a.now())
 	}
@@ -133,6 +138,9 @@ func (a *api) retryAt(h http.Header) time.Time {
 
 // sale is GET /sales/:id; errUnknown if there is none.
 func (a *api) sale(ctx context.Context, id string) (sale, error) {
+	if !idLike.MatchString(id) {
+		return sale{}, errUnknown
+	}
 	var v struct {
 		result
 		Sale sale `json:"sale"`
@@ -149,7 +157,12 @@ func (a *api) sales(ctx context.Context, filter url.Values, page func([]sale) bo
 			Sales       []sale `json:"sales"`
 			NextPageKey text   `json:"next_page_key"`
 		}
-		if err := a.get(ctx, "list sales", "/sales", filter, &v); err != nil {
+		err := a.get(ctx, "list sales", "/sales", filter, &v)
+		if errors.Is(err, errUnknown) {
+			// Not an empty list: nothing can be told from it.
+			err = a.trouble("list sales", webhooks.ErrShopDown, time.Time{}, errors.New("the list was refused"))
+		}
+		if err != nil {
 			return err
 		}
 		if !page(v.Sales) || v.NextPageKey == "" {
@@ -174,6 +187,9 @@ func (a *api) allSales(ctx context.Context, filter url.Values, most int) ([]sale
 }
 
 func (a *api) subscriber(ctx context.Context, id string) (subscriber, error) {
+	if !idLike.MatchString(id) {
+		return subscriber{}, errUnknown
+	}
 	var v struct {
 		result
 		Subscriber subscriber `json:"subscriber"`

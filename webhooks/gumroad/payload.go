@@ -2,6 +2,7 @@ package gumroad
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -11,12 +12,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"bursar/webhooks"
 )
 
-// A payload is a ping's content as flat pairs, sorted by key: the form and the
-// JSON wire format of one ping are the same payload.
+// A payload is a ping's content as flat pairs, sorted by key and value: the form
+// and the JSON wire format of one ping are the same payload, whatever the order
+// on the wire.
 type payload []pair
 
 type pair struct{ key, value string }
@@ -45,7 +48,9 @@ func parsePayload(h http.Header, body []byte) (payload, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(p, func(a, b pair) int { return strings.Compare(a.key, b.key) })
+	slices.SortFunc(p, func(a, b pair) int {
+		return cmp.Or(strings.Compare(a.key, b.key), strings.Compare(a.value, b.value))
+	})
 	return p, nil
 }
 
@@ -85,7 +90,7 @@ func parseJSON(body []byte) (payload, error) {
 	}
 	var p payload
 	for key, v := range object {
-		if err := p.flatten(key, v, 0); err != nil {
+		if err := p.flatten(rebracket(key), v, 0); err != nil {
 			return nil, err
 		}
 	}
@@ -111,6 +116,9 @@ func (p *payload) flatten(key string, v any, depth int) error {
 		}
 		*p = append(*p, pair{key, word})
 	case []any:
+		if len(v) == 0 && depth == 0 {
+			*p = append(*p, pair{key + "[]", ""}) // so does Gumroad's form encoder
+		}
 		for _, item := range v {
 			if err := p.flatten(key+"[]", item, depth+1); err != nil {
 				return err
@@ -118,7 +126,7 @@ func (p *payload) flatten(key string, v any, depth int) error {
 		}
 	case map[string]any:
 		for name, item := range v {
-			if err := p.flatten(key+"["+name+"]", item, depth+1); err != nil {
+			if err := p.flatten(key+"["+rebracket(name)+"]", item, depth+1); err != nil {
 				return err
 			}
 		}
@@ -171,6 +179,10 @@ func (p payload) nested(key string) []pair {
 // encodes: they arrive as the text %5B and %5D. For comparing and showing only.
 var unbracket = strings.NewReplacer("%5B", "[", "%5D", "]", "%5b", "[", "%5d", "]").Replace
 
+// rebracket does to a name in JSON what Gumroad does to it before the form
+// encoding, so that both formats of one ping are the same payload.
+var rebracket = strings.NewReplacer("[", "%5B", "]", "%5D").Replace
+
 // shadowed reports whether a checkout question of that very name exists: then
 // the top-level field holds what the buyer typed (facts/gumroad.md section 8.1).
 func (p payload) shadowed(key string) bool {
@@ -182,22 +194,34 @@ func (p payload) shadowed(key string) bool {
 	return false
 }
 
-// dropped are the fields that are never written down: card details (for PayPal
-// that is the payer's address) and postal addresses.
-var dropped = []string{"street_address", "city", "state", "zip_code", "country"}
+// dropped are the names that are never written down, wherever they stand: card
+// details (for PayPal that is the payer's address) and postal addresses.
+var dropped = []string{
+	"card", "shipping_information",
+	"address", "street", "street_address", "city", "state", "zip", "zip_code", "postcode", "postal_code", "country",
+}
 
-// clean removes them, also where a checkout question carries such a name.
+// clean removes them, also where a checkout question carries such a name in
+// its own spelling ("Zip code"), and however deep they are nested.
 func (p payload) clean() payload {
 	return slices.DeleteFunc(p, func(f pair) bool {
-		key := strings.ToLower(unbracket(f.key))
-		for _, family := range []string{"card[", "shipping_information["} {
-			if strings.HasPrefix(key, family) || strings.HasPrefix(key, "custom_fields["+family) {
-				return true
-			}
+		names := segments(f.key)
+		if len(names) == 2 && names[0] == "variants" {
+			return false // a version called "City" is what was bought, not where somebody lives
 		}
-		key = strings.TrimSuffix(strings.TrimPrefix(key, "custom_fields["), "]")
-		return slices.Contains(dropped, strings.TrimSpace(key)) || key == "card" || key == "shipping_information"
+		return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(dropped, name) })
 	})
+}
+
+// segments takes a key apart, in one spelling: custom_fields[Zip code] is
+// custom_fields and zip_code.
+func segments(key string) []string {
+	names := strings.FieldsFunc(strings.ToLower(unbracket(key)), func(r rune) bool { return r == '[' || r == ']' })
+	for i, name := range names {
+		words := strings.FieldsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("_-:?.*", r) })
+		names[i] = strings.Join(words, "_")
+	}
+	return names
 }
 
 // encode writes the payload as form pairs in key order.

@@ -2,6 +2,8 @@ package auth0test
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"time"
@@ -24,7 +26,19 @@ func (t *Tenant) AddRole(name string) (id string) {
 			return r.id
 		}
 	}
-	return t.addRole(name, "").id
+	r := t.addRole(name, "")
+	// The same name has the same id in every tenant, so that whoever pinned it
+	// finds it again after a restart. A role made through the API has a random
+	// one, as in real life.
+	if id := stableRoleID(name); t.roleBy(id) == nil {
+		r.id = id
+	}
+	return r.id
+}
+
+func stableRoleID(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return "rol_" + base64.RawURLEncoding.EncodeToString(sum[:])[:16]
 }
 
 func (t *Tenant) addRole(name, description string) *role {

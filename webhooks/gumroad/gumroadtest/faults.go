@@ -113,9 +113,10 @@ func matches(pattern, route string, r *http.Request) bool {
 	return path == routePath || path == asked
 }
 
-// suffer lets the fault happen and reports what was answered in place of the
-// route (0 if the connection was dropped), or that the call goes on.
-func (f Fault) suffer(w http.ResponseWriter, r *http.Request) (status int, goesOn bool) {
+// suffer lets the fault happen and reports whether the call goes on after it.
+// Before the caller can notice anything, tell hears what was answered in place
+// of the route; 0 if the connection is dropped.
+func (f Fault) suffer(w http.ResponseWriter, r *http.Request, tell func(status int)) (goesOn bool) {
 	switch f.kind {
 	case statusOnly, throttled:
 		status := f.status
@@ -125,26 +126,25 @@ func (f Fault) suffer(w http.ResponseWriter, r *http.Request) (status int, goesO
 				w.Header().Set("Retry-After", strconv.Itoa(int((f.wait+time.Second-1)/time.Second)))
 			}
 		}
+		tell(status)
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.WriteHeader(status)
 		w.Write([]byte("<html><body>" + http.StatusText(status) + "</body></html>"))
-		return status, false
-	case dropped:
-		drop(w)
+		return false
 	case delayed:
 		timer := time.NewTimer(f.wait)
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-			return 0, true
+			return true
 		case <-r.Context().Done():
-			drop(w)
 		}
 	case hanging:
 		<-r.Context().Done()
-		drop(w)
 	}
-	return 0, false
+	tell(0)
+	drop(w)
+	return false
 }
 
 // drop closes the connection without an answer. One byte of it goes out

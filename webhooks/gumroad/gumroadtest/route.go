@@ -100,15 +100,13 @@ func (s *Shop) serve(w http.ResponseWriter, hr *http.Request, name string, scope
 	s.calls[name]++
 	bad, isBad := s.fault(name, hr)
 	s.mu.Unlock()
-	seen := 0
-	if s.cfg.OnCall != nil {
-		defer func() { s.cfg.OnCall(Call{Route: name, Status: seen, Took: s.now().Sub(began)}) }()
-	}
-	if isBad {
-		var goesOn bool
-		if seen, goesOn = bad.suffer(w, hr); !goesOn {
-			return
+	tell := func(status int) {
+		if s.cfg.OnCall != nil {
+			s.cfg.OnCall(Call{Route: name, Status: status, Took: s.now().Sub(began)})
 		}
+	}
+	if isBad && !bad.suffer(w, hr, tell) {
+		return
 	}
 	var a answer
 	if parsed != nil {
@@ -116,7 +114,7 @@ func (s *Shop) serve(w http.ResponseWriter, hr *http.Request, name string, scope
 	} else {
 		a = s.admit(w, hr, scopes, handle)
 	}
-	seen = a.status
+	tell(a.status)
 	if a.body == nil {
 		w.WriteHeader(a.status)
 		return

@@ -32,7 +32,7 @@ type Config struct {
 	Now    func() time.Time // nil means time.Now
 	Client *http.Client     // sends the pings; nil means one of our own. Its redirects and time-out are ours.
 
-	OnCall    func(Call)    // told of every API call once it is over; may be called concurrently
+	OnCall    func(Call)    // told of every API call just before it is answered; may be called concurrently
 	OnAttempt func(Attempt) // told of every attempt to deliver; may be called concurrently
 }
 
