@@ -38,8 +38,8 @@ type testKey struct {
 	jwk      map[string]any
 }
 
-// material is made once for all tests: an RSA key takes a tenth of a second.
-var material4test = struct {
+// testMaterial is made once for all tests: an RSA key takes a tenth of a second.
+var testMaterial = struct {
 	rsa func(i int) *rsa.PrivateKey
 	ec  func() *ecdsa.PrivateKey
 	ed  func() ed25519.PrivateKey
@@ -67,7 +67,7 @@ func must[T any](v T, err error) T {
 
 // rsaKey is an RSA key as Auth0 publishes it; the same i is the same key.
 func rsaKey(kid string, i int) *testKey {
-	k := material4test.rsa(i)
+	k := testMaterial.rsa(i)
 	return &testKey{kid: kid, alg: "RS256", private: k, jwk: map[string]any{
 		"kty": "RSA", "use": "sig", "alg": "RS256", "kid": kid,
 		"n": b64(k.N.Bytes()), "e": b64(big.NewInt(int64(k.E)).Bytes()),
@@ -75,7 +75,7 @@ func rsaKey(kid string, i int) *testKey {
 }
 
 func ecKey(kid string) *testKey {
-	k := material4test.ec()
+	k := testMaterial.ec()
 	point := must(k.PublicKey.Bytes())
 	return &testKey{kid: kid, alg: "ES256", private: k, jwk: map[string]any{
 		"kty": "EC", "crv": "P-256", "kid": kid, "x": b64(point[1:33]), "y": b64(point[33:]),
@@ -83,7 +83,7 @@ func ecKey(kid string) *testKey {
 }
 
 func edKey(kid string) *testKey {
-	k := material4test.ed()
+	k := testMaterial.ed()
 	return &testKey{kid: kid, alg: "EdDSA", private: k, jwk: map[string]any{
 		"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": b64(k.Public().(ed25519.PublicKey)),
 	}}

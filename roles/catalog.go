@@ -39,6 +39,9 @@ type OpenName struct {
 	Shop string // empty: a role
 	Name string
 	Why  string
+	// Unseen is a product of a shop that cannot be asked: the first delivery
+	// that is about it will tell, so nothing that is known depends on it.
+	Unseen bool
 }
 
 // rolesFor collects what a purchase of the product in that variant allows.
@@ -86,7 +89,7 @@ func (c Catalog) Managed(role string) bool {
 // shop is resolved.
 func (c Catalog) CanTell(shop string) bool {
 	for _, o := range c.Open {
-		if o.Shop == "" || o.Shop == shop {
+		if !o.Unseen && (o.Shop == "" || o.Shop == shop) {
 			return false
 		}
 	}

@@ -151,12 +151,11 @@ func (r *Resolver) Resolve(ctx context.Context) error {
 			return err
 		}
 	}
-	if len(open) == 0 {
-		return nil
-	}
 	var faults []error
 	for _, o := range open {
-		faults = append(faults, o)
+		if !o.Unseen {
+			faults = append(faults, o)
+		}
 	}
 	return errors.Join(faults...)
 }
@@ -289,7 +288,12 @@ func (r *Resolver) rebuild() {
 		case r.pins[n] != "":
 			line.Product = r.pins[n]
 		default:
-			c.Open = append(c.Open, OpenName{spec.Shop, spec.Product, cmp.Or(r.why[n], "not asked yet")})
+			_, canAsk := r.cfg.Products[spec.Shop]
+			why := cmp.Or(r.why[n], "not asked yet")
+			if !canAsk {
+				why = "no delivery has told its id yet"
+			}
+			c.Open = append(c.Open, OpenName{Shop: spec.Shop, Name: spec.Product, Why: why, Unseen: !canAsk})
 		}
 		for _, name := range spec.Roles {
 			switch n := (Name{"role", name}); {
@@ -301,7 +305,7 @@ func (r *Resolver) rebuild() {
 					c.Names[r.pins[n]] = name
 				}
 			default:
-				c.Open = append(c.Open, OpenName{"", name, cmp.Or(r.why[n], "not asked yet")})
+				c.Open = append(c.Open, OpenName{Name: name, Why: cmp.Or(r.why[n], "not asked yet")})
 			}
 		}
 		if line.Product != "" {

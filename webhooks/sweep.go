@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"time"
 
 	"bursar/roles"
@@ -40,6 +42,9 @@ type Sweeper struct {
 	log   *slog.Logger
 	now   func() time.Time
 	nudge chan struct{}
+
+	mu    sync.Mutex // guards swept
+	swept time.Time  // when the newest sweep that read everything began
 }
 
 // NewSweeper checks the config. It starts nothing: call Run.
@@ -115,7 +120,20 @@ func (s *Sweeper) Sweep(ctx context.Context, overlap time.Duration) (found int, 
 	if newest.After(since) {
 		since = newest
 	}
-	return s.scan(ctx, since.Add(-overlap), Sweep)
+	// A delivery may have made a sale known while the list could not be read:
+	// what was sold just before that one is still to be looked for.
+	now := s.now()
+	s.mu.Lock()
+	if !s.swept.IsZero() && s.swept.Before(since) {
+		since = s.swept
+	}
+	s.mu.Unlock()
+	if found, err = s.scan(ctx, since.Add(-overlap), Sweep); err == nil {
+		s.mu.Lock()
+		s.swept = now
+		s.mu.Unlock()
+	}
+	return found, err
 }
 
 // beginning is when this shop was first swept with this store.
@@ -172,7 +190,9 @@ func (s *Sweeper) compare(ctx context.Context, page []Sighting, source Source) (
 // hint decides whether a row tells something new.
 func (s *Sweeper) hint(row Sighting, known map[roles.FactKey]roles.Fact, source Source) (Event, bool) {
 	have, ok := known[row.Fact.Key()]
-	if !ok || have.Proof < roles.ReadBack || have.State != row.Fact.State {
+	if !ok || have.Proof < roles.ReadBack || have.State != row.Fact.State ||
+		// A seller can correct the address and the version without a word.
+		have.Person != row.Fact.Person || !slices.Equal(have.Variants, row.Fact.Variants) {
 		return s.cfg.Lister.HintSale(row.Fact.Ref, source), true
 	}
 	if ref := row.Fact.Subscription; ref != "" {

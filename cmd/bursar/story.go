@@ -40,7 +40,7 @@ func (s *story) tell(ctx context.Context) error {
 		s.warn("UNVERIFIED PINGS: the shop has no access token, so whatever is posted is believed.")
 	}
 	// The catalog's names are resolved in the first moments.
-	if err := until(ctx, "the catalog to be resolved", func() bool { return s.weak || len(s.app.resolver.Catalog().Open) == 0 }); err != nil {
+	if err := until(ctx, "the catalog to be resolved", func() bool { return s.app.resolver.Catalog().CanTell(s.app.embeddedShop.name) }); err != nil {
 		return err
 	}
 	sale, err := s.purchase(ctx)

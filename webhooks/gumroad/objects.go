@@ -39,6 +39,7 @@ type sale struct {
 	GifteeEmail      text     `json:"giftee_email"`
 	GifterEmail      text     `json:"gifter_email"`
 	SubscriptionID   text     `json:"subscription_id"`
+	IsMembership     *flag    `json:"is_recurring_billing"` // nil: not said; false with a subscription: instalments
 	Dead             flag     `json:"dead"`
 	IsPreorder       flag     `json:"is_preorder_authorization"`
 	IsInPreorder     flag     `json:"is_in_preorder_state"`

@@ -40,8 +40,7 @@ func stateOf(s sale, p proof) roles.State {
 }
 
 // subscriberTable reads a membership or instalment plan by the API's status. A
-// pending cancellation or failure still has access; a plan without a
-// recurrence is an instalment plan, and one that has run to its end is paid.
+// pending cancellation or failure still has access.
 var subscriberTable = map[string]roles.State{
 	"alive":                           roles.Live,
 	"pending_cancellation":            roles.Live,
@@ -51,14 +50,20 @@ var subscriberTable = map[string]roles.State{
 	"fixed_subscription_period_ended": roles.Ended,
 }
 
+// fixedPeriodEnded is the one status whose meaning depends on what was bought: an
+// instalment plan that has run to its end is paid, a membership is over.
+const fixedPeriodEnded = "fixed_subscription_period_ended"
+
 // stateOfSubscriber reports false for a status that we do not know: that is
-// "cannot tell", not "ended".
-func stateOfSubscriber(s subscriber) (state roles.State, until time.Time, known bool) {
+// "cannot tell", not "ended". The moment of a cancellation counts whatever the
+// status says: after it the shop still says "alive" until its own sweep has
+// come by.
+func stateOfSubscriber(s subscriber, instalments bool) (state roles.State, until time.Time, known bool) {
 	state, known = subscriberTable[string(s.Status)]
-	if s.Status == "fixed_subscription_period_ended" && s.Recurrence == "" {
+	if s.Status == fixedPeriodEnded && instalments {
 		state = roles.PaidOff
 	}
-	if s.Status == "pending_cancellation" {
+	if state == roles.Live {
 		until = s.CancelledAt.Time
 	}
 	return state, until, known
