@@ -80,10 +80,6 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			r.log.Info("armed: carrying out what observe mode had only shown", "people", n)
 		}
 	}
-	// A line may have been added for what they bought.
-	if _, err := r.cfg.Ledger.Rearm(ctx, Unmapped); err != nil && ctx.Err() == nil {
-		return err
-	}
 	loop := due.Loop[Claim]{
 		Name:    "people",
 		Workers: r.cfg.Workers,

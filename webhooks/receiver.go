@@ -135,6 +135,7 @@ func (r *Receiver) serve(w http.ResponseWriter, req *http.Request) (result int, 
 		return asked, 0
 	}
 	if !d.admits(req) {
+		w.Header().Set("WWW-Authenticate", `Basic realm="webhooks"`) // RFC 9110 section 11.6.1: a 401 has one
 		http.Error(w, "wrong secret", http.StatusUnauthorized)
 		return wrongSecret, 0
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -89,6 +90,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles
 	if err != nil {
 		return nil, hinted(fmt.Errorf("config: provider: %w", err), "config.example.toml explains the keys of [provider]")
 	}
+	a.closers = append(a.closers, a.directory.Close)
 
 	step := func(s roles.Step) {
 		a.metrics.steps.WithLabelValues(string(s.Word)).Inc()
@@ -110,6 +112,9 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles
 		return nil, err
 	}
 	if err := a.buildTrust(cfg); err != nil {
+		return nil, err
+	}
+	if err := a.greetCatalog(ctx); err != nil {
 		return nil, err
 	}
 	a.handler = a.routes()
@@ -245,6 +250,25 @@ func (a *App) verify(ctx context.Context, token string) (*provider.Principal, er
 		}
 	}
 	return &mine, nil
+}
+
+// greetCatalog has whoever bought something that no line named looked at again
+// when the lines have changed: the one that was missing may be there now.
+func (a *App) greetCatalog(ctx context.Context) error {
+	const mark = "catalog"
+	now := fmt.Sprintf("%x", sha256.Sum256(fmt.Appendf(nil, "%q", a.cfg.Catalog)))
+	was, err := a.store.Inbox().Mark(ctx, mark)
+	if err != nil || was == now {
+		return err
+	}
+	n, err := a.store.Ledger().Rearm(ctx, roles.Unmapped)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		a.log.Info("the catalog has changed: looking again at whoever it had no line for", "people", n)
+	}
+	return a.store.Inbox().SetMark(ctx, mark, now)
 }
 
 // Close ends what newApp has opened, newest first.

@@ -59,9 +59,23 @@ func newAPI(cfg Config) (*api, error) {
 		t.MaxIdleConnsPerHost, t.ResponseHeaderTimeout = 16, a.timeout
 		a.client.Transport = t
 	}
-	// A redirect would carry the token elsewhere.
-	a.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	if a.client.Transport == nil {
+		a.client.Transport = http.DefaultTransport
+	}
+	a.client.Transport = stayer{a.client.Transport}
 	return a, nil
+}
+
+// A stayer follows no redirect: that would carry the token elsewhere. It takes
+// the goal away, for net/http would repeat one that it cannot read in its error.
+type stayer struct{ http.RoundTripper }
+
+func (s stayer) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := s.RoundTripper.RoundTrip(r)
+	if resp != nil {
+		resp.Header.Del("Location")
+	}
+	return resp, err
 }
 
 // get reads one URL below base into v, which holds success and message.

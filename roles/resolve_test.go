@@ -1,0 +1,141 @@
+package roles_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"bursar/provider"
+	"bursar/roles"
+)
+
+// tenant is a directory with roles of which only Roles is asked.
+type tenant struct {
+	*directory
+	roles []provider.Role
+	err   error
+}
+
+func (t tenant) Roles(context.Context) ([]provider.Role, error) { return t.roles, t.err }
+
+func newResolver(t *testing.T, s *school, dir tenant, products func(context.Context) ([]roles.Product, error), lines ...roles.LineSpec) *roles.Resolver {
+	t.Helper()
+	cfg := roles.ResolverConfig{
+		Lines: lines, Ledger: s.st.Ledger(), Directory: dir,
+		IsProduct: func(_, s string) bool { return strings.HasSuffix(s, "==") },
+		IsRole:    func(s string) bool { return strings.HasPrefix(s, "rol_") },
+	}
+	if products != nil {
+		cfg.Products = map[string]func(context.Context) ([]roles.Product, error){"gumroad": products}
+	}
+	r, err := roles.NewResolver(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func sells(products ...roles.Product) func(context.Context) ([]roles.Product, error) {
+	return func(context.Context) ([]roles.Product, error) { return products, nil }
+}
+
+func TestAProductMayBeNamedByIDPermalinkOrURL(t *testing.T) {
+	s := newSchool(t)
+	dir := tenant{directory: s.dir, roles: []provider.Role{{ID: "rol_one", Name: "Course One"}}}
+	shop := sells(roles.Product{ID: "id-of-one", Names: []string{"https://s.gumroad.com/l/abcde", "abcde", "one", "https://s.gumroad.com/l/one"}})
+	for _, name := range []string{"id-of-one", "one", "abcde", "https://s.gumroad.com/l/one", "https://S.gumroad.com/l/one/?a=b", "http://s.gumroad.com/l/abcde"} {
+		r := newResolver(t, s, dir, shop, roles.LineSpec{Shop: "gumroad", Product: name, Roles: []string{"Course One"}})
+		if err := r.Resolve(t.Context()); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if l := r.Catalog().Lines[0]; l.Product != "id-of-one" || l.Roles[0] != "rol_one" {
+			t.Errorf("%s became %+v", name, l)
+		}
+	}
+}
+
+func TestANameIsPinnedToItsFirstMeaning(t *testing.T) {
+	s := newSchool(t)
+	line := roles.LineSpec{Shop: "gumroad", Product: "one", Roles: []string{"Course One"}}
+	dir := tenant{directory: s.dir, roles: []provider.Role{{ID: "rol_one", Name: "Course One"}}}
+	if err := newResolver(t, s, dir, sells(roles.Product{ID: "first", Names: []string{"one"}}), line).Resolve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// The permalink and the role's name are given to something else.
+	dir.roles = []provider.Role{{ID: "rol_other", Name: "Course One"}}
+	later := newResolver(t, s, dir, sells(roles.Product{ID: "second", Names: []string{"one"}}), line)
+	if err := later.Resolve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if l := later.Catalog().Lines[0]; l.Product != "first" || l.Roles[0] != "rol_one" {
+		t.Errorf("after a restart the names mean %+v, want what they meant first", l)
+	}
+}
+
+func TestWhatCannotBeResolvedIsNamedAndHoldsBackRemovals(t *testing.T) {
+	s := newSchool(t)
+	line := roles.LineSpec{Shop: "gumroad", Product: "one", Roles: []string{"Course One"}}
+	down := func(context.Context) ([]roles.Product, error) { return nil, errors.New("the shop does not answer") }
+	r := newResolver(t, s, tenant{directory: s.dir, err: &provider.Trouble{Kind: provider.Unavailable, Doing: "list roles"}}, down, line)
+	err := r.Resolve(t.Context())
+	for _, want := range []string{`product "one" of gumroad: the shop cannot be asked`, `role "Course One": the provider cannot be asked`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, want it to say %s", err, want)
+		}
+	}
+	if r.Catalog().CanTell("gumroad") {
+		t.Error("with open names the catalog claims that it can tell")
+	}
+	r = newResolver(t, s, tenant{directory: s.dir}, sells(), line)
+	if err := r.Resolve(t.Context()); err == nil || !strings.Contains(err.Error(), "the shop has no such product") || !strings.Contains(err.Error(), "the provider has no such role") {
+		t.Errorf("the error is %v, want it to tell a typing mistake from an outage", err)
+	}
+}
+
+func TestAShopThatCannotBeAskedTeachesByItsDeliveries(t *testing.T) {
+	s := newSchool(t)
+	dir := tenant{directory: s.dir, roles: []provider.Role{{ID: "rol_one", Name: "Course One"}}}
+	r := newResolver(t, s, dir, nil, roles.LineSpec{Shop: "gumroad", Product: "one", Roles: []string{"Course One"}},
+		roles.LineSpec{Shop: "gumroad", Product: "never-sold", Roles: []string{"Course One"}})
+	if err := r.Resolve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Learn(t.Context(), "gumroad", roles.Product{ID: "x", Names: []string{"one"}}); err != nil {
+		t.Fatal(err)
+	}
+	c := r.Catalog()
+	if len(c.Lines) != 1 || c.Lines[0].Product != "x" {
+		t.Errorf("the lines are %+v, want the one that was taught", c.Lines)
+	}
+	if !c.CanTell("gumroad") {
+		t.Error("a product that nobody ever bought holds everything back")
+	}
+}
+
+func TestResolvingANameSettlesWhoeverWaitedForIt(t *testing.T) {
+	open := true
+	cat := catalog
+	s := newSchool(t, func(c *roles.ReconcilerConfig) {
+		c.Catalog = func() roles.Catalog {
+			c := cat
+			if open {
+				c.Open = []roles.OpenName{{Shop: "gumroad", Name: "one"}}
+			}
+			return c
+		}
+	})
+	s.tell(sale("s1"))
+	s.settle()
+	s.wantRoles(ada, "rol_one") // what is due is given
+	if v := s.view(); v.Status != roles.Waiting {
+		t.Fatalf("status %q while a name is open", v.Status)
+	}
+	open = false
+	s.st.Ledger().Rearm(t.Context(), roles.Waiting)
+	s.settle()
+	if v := s.view(); v.Status != roles.Settled {
+		t.Errorf("status %q: %s", v.Status, v.Note)
+	}
+}
