@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -10,65 +11,36 @@ import (
 	"time"
 )
 
-// TokenKind says by which rules a row of the trust table judges. Kinds are
-// told apart by the header's typ, so no token can satisfy two of them.
-type TokenKind int
-
-const (
-	// AccessToken is an access token as RFC 9068 has it: typ at+jwt and all of
-	// iss, exp, aud, sub, client_id, iat and jti. Auth0 issues it when the API's
-	// token dialect is one of the two RFC 9068 ones.
-	AccessToken TokenKind = iota
-
-	// LegacyAccessToken is an access token from before RFC 9068, Auth0's
-	// default: typ JWT or none, the client in azp, no jti. What could as well
-	// be an ID token or a logout token is refused.
-	LegacyAccessToken
-)
-
-func (k TokenKind) String() string {
-	switch k {
-	case AccessToken:
-		return "access token"
-	case LegacyAccessToken:
-		return "legacy access token"
-	}
-	return fmt.Sprintf("token kind %d", int(k))
-}
-
-// admits reports whether a token with that header typ is of the kind.
-func (k TokenKind) admits(typ string) bool {
-	switch k {
-	case AccessToken:
-		return typ == "at+jwt" // RFC 9068 section 4
-	case LegacyAccessToken:
-		return typ == "jwt" || typ == ""
-	}
-	return false
-}
-
 // An Issuer is a row of the trust table: from whom we believe which kind of
 // token, and how it is read. There is at most one row for each URL and kind;
-// an API that is moving to RFC 9068 has two for the time of the move. URL and
-// Audiences are required.
+// an API that is moving to RFC 9068 has two for the time of the move. Required
+// are URL and, as the kind wants it, Audiences or ClientID.
 type Issuer struct {
 	// URL is compared byte by byte with the claim iss. Auth0's ends with a
 	// slash, and each custom domain of a tenant is an issuer of its own.
 	URL  string
 	Kind TokenKind // zero means AccessToken, the strict one
 
-	// Audiences are the identifiers of our API; a token must name one of them.
-	// The client id of a login is not one: it would let ID tokens in.
+	// Audiences are the identifiers of our API; an access or grant token must
+	// name one of them. The client id of a login is not one: it would let ID
+	// tokens in. For an ID or logout token they are those whom the token may name
+	// beside ClientID, most often none.
 	Audiences []string
-	// ClientID is our own client at this issuer, if we have one there. A token
-	// whose audience is only that is told apart as an ID token.
+	// ClientID is our own client at this issuer. ID and logout tokens must be
+	// for it. With access tokens it is optional: a token whose audience is only
+	// that is told apart as an ID token.
 	ClientID string
 
 	// JWKSURL is where the keys are; empty means the issuer's discovery
 	// document says it. The rows of one URL share their keys and agree on it.
 	JWKSURL string
-	// Algorithms are those that may sign; nil means RS256. HS256 and its like
-	// cannot be named: whoever checks them could also issue.
+	// OwnKeys returns the key set document (RFC 7517) of an issuer that is we
+	// ourselves; then nothing is fetched. It is called as a fetch would be made:
+	// by one at a time, when keys are needed, have grown old, or lack a key id.
+	OwnKeys func(ctx context.Context) ([]byte, error)
+	// Algorithms are those that may sign; nil means RS256, and ES256 for grant
+	// tokens. HS256 and its like cannot be named: whoever checks them could also
+	// issue.
 	Algorithms []string
 
 	// RolesClaim holds the roles as an array of strings, as an Action at the
@@ -87,7 +59,8 @@ type Issuer struct {
 	// Leeway is the clock skew we forgive in exp, nbf and iat alike; zero means
 	// 30 s, at most 5 min.
 	Leeway time.Duration
-	// MaxAge refuses tokens issued longer ago; zero means that exp decides alone.
+	// MaxAge refuses tokens issued longer ago; zero means that exp decides
+	// alone, and 10 min for ID tokens, which come fresh from a login.
 	MaxAge time.Duration
 
 	// InsecureLoopback allows plain http, but to this machine only: for the
@@ -99,6 +72,7 @@ type Issuer struct {
 const (
 	defaultLeeway = 30 * time.Second
 	maxLeeway     = 5 * time.Minute
+	idTokenMaxAge = 10 * time.Minute
 )
 
 // completed returns the row with its defaults filled in, or all its faults.
@@ -110,22 +84,29 @@ func (i Issuer) completed() (Issuer, error) {
 	if err := checkIssuerURL(i.URL, i.InsecureLoopback); err != nil {
 		fault("%w", err)
 	}
-	if i.JWKSURL != "" {
+	if i.JWKSURL != "" && i.OwnKeys != nil {
+		fault("JWKSURL and OwnKeys are two answers to one question")
+	} else if i.JWKSURL != "" {
 		if err := checkKeysURL(i.JWKSURL, i.InsecureLoopback); err != nil {
 			fault("JWKSURL: %w", err)
 		}
 	}
-	if i.Kind != AccessToken && i.Kind != LegacyAccessToken {
+	switch {
+	case i.Kind < AccessToken || i.Kind > GrantToken:
 		fault("%v is not known", i.Kind)
-	}
-	if len(i.Audiences) == 0 || slices.Contains(i.Audiences, "") {
+	case slices.Contains(i.Audiences, "") || len(i.Audiences) == 0 && !i.Kind.forLogin():
 		fault("Audiences are required, none of them empty")
-	}
-	if i.ClientID != "" && slices.Contains(i.Audiences, i.ClientID) {
+	case i.Kind.forLogin() && i.ClientID == "":
+		fault("ClientID is required for %v", i.Kind)
+	case i.Kind.forLogin():
+	case i.ClientID != "" && slices.Contains(i.Audiences, i.ClientID) {
 		fault("the client id is no audience of an access token; it would let ID tokens in")
 	}
 	i.Audiences = slices.Clone(i.Audiences)
 
+	if i.Kind == GrantToken && i.Algorithms == nil {
+		i.Algorithms = []string{"ES256"}
+	}
 	algorithms, err := admittedAlgorithms(i.Algorithms)
 	if err != nil {
 		fault("%w", err)
@@ -143,6 +124,9 @@ func (i Issuer) completed() (Issuer, error) {
 	}
 	if i.MaxAge < 0 {
 		fault("a maximum age of %v is negative", i.MaxAge)
+	}
+	if i.MaxAge == 0 && i.Kind == IDToken {
+		i.MaxAge = idTokenMaxAge
 	}
 	return i, errors.Join(faults...)
 }

@@ -9,8 +9,10 @@ import (
 // Proof is how a request proved who it is. Policies may ask for it.
 type Proof string
 
-// BearerProof is an access token of the provider, sent as a bearer token.
-const BearerProof Proof = "bearer"
+const (
+	BearerProof Proof = "bearer" // an access token of the provider, sent as a bearer token
+	GrantProof  Proof = "grant"  // a grant token of ours, sent as a bearer token
+)
 
 // A Principal is who a request is. It may be shared between requests: read
 // it, do not change it.
@@ -27,6 +29,7 @@ type Principal struct {
 	Scopes []string // scopes and permissions together, sorted, each once
 
 	Proof     Proof
+	TokenID   string    // the jti of a grant token, by which it can be revoked; empty for all others
 	Client    string    // the client the token was issued to; empty if the token does not say
 	Machine   bool      // a program acting for itself, by client credentials or the like; never a person
 	IssuedAt  time.Time // zero if the token does not say

@@ -20,13 +20,24 @@ const (
 	UnknownKey     Reason = "signing key not known"
 	BadSignature   Reason = "signature invalid"
 	WrongAudience  Reason = "token not meant for this service"
-	IDToken        Reason = "ID token sent as access token"
+	IDTokenSent    Reason = "ID token sent as access token"
 	MissingClaim   Reason = "required claim missing"
 	MalformedClaim Reason = "claim malformed"
 	Expired        Reason = "token expired"
 	NotYetValid    Reason = "token not valid yet"
 	TooOld         Reason = "token issued too long ago"
 	Bound          Reason = "sender-constrained token sent without proof"
+)
+
+// Why a Verifier refuses an ID token or a logout token, beside the above.
+const (
+	WrongNonce   Reason = "token not of this login"                  // of another login, or replayed
+	WrongClient  Reason = "token issued to another client"           // azp
+	WrongHash    Reason = "token does not belong to the other token" // at_hash, c_hash
+	WrongSubject Reason = "token is about somebody else"             // refresh
+	AuthTooOld   Reason = "authentication too long ago"
+	AuthTooWeak  Reason = "authentication too weak"
+	WrongEvent   Reason = "token reports no logout"
 )
 
 // Why a Guard refuses a request whose token, if any, was not at fault.
@@ -46,7 +57,7 @@ func Reasons() []Reason {
 	return []Reason{
 		TooLong, Encrypted, Opaque, Malformed, Critical, WrongIssuer, WrongType, WrongAlgorithm,
 		UnknownKey, BadSignature, WrongAudience, Expired, NotYetValid, TooOld, MissingClaim, MalformedClaim,
-		IDToken, Bound,
+		IDTokenSent, Bound, WrongNonce, WrongClient, WrongHash, WrongSubject, AuthTooOld, AuthTooWeak, WrongEvent,
 	}
 }
 

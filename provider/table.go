@@ -3,13 +3,15 @@ package provider
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
 // row is a row of the trust table with the keys that belong to it.
 type row struct {
 	Issuer
-	keys *KeySet
+	keys    *KeySet
+	clients []string // our clients at this issuer, by all of its rows
 }
 
 // NewVerifier makes no request: keys are fetched when the first token needs
@@ -44,17 +46,18 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 		keys, there := holders[issuer.URL]
 		if !there {
 			keys = KeySetConfig{
-				Issuer: issuer.URL, JWKSURL: issuer.JWKSURL, InsecureLoopback: issuer.InsecureLoopback,
+				Issuer: issuer.URL, JWKSURL: issuer.JWKSURL, OwnKeys: issuer.OwnKeys, InsecureLoopback: issuer.InsecureLoopback,
 				Refresh: cfg.Refresh, MaxStale: cfg.MaxStale, Client: cfg.Client, Log: cfg.Log, Now: cfg.Now,
 			}
 		}
-		if keys.JWKSURL != issuer.JWKSURL || keys.InsecureLoopback != issuer.InsecureLoopback {
+		if keys.JWKSURL != issuer.JWKSURL || keys.InsecureLoopback != issuer.InsecureLoopback || (keys.OwnKeys == nil) != (issuer.OwnKeys == nil) {
 			faults = append(faults, fmt.Errorf("issuer %q: its rows disagree on where the keys are", issuer.URL))
 		}
 		keys.Algorithms = set(append(keys.Algorithms, issuer.Algorithms...))
 		holders[issuer.URL] = keys
 		v.rows = append(v.rows, &row{Issuer: issuer})
 	}
+	faults = append(faults, v.separate()...)
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("provider: trust table: %w", err)
 	}
@@ -70,6 +73,35 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 		r.keys = keys
 	}
 	return v, nil
+}
+
+// separate looks at the rows of one issuer beside each other. No audience of
+// an access token may be a client, and our own tokens share issuer and keys
+// with nothing else; so no token fits two rows (RFC 8725 section 3.12).
+func (v *Verifier) separate() (faults []error) {
+	for _, r := range v.rows {
+		for _, other := range v.rows {
+			if other.URL != r.URL {
+				continue
+			}
+			if other.ClientID != "" {
+				r.clients = append(r.clients, other.ClientID)
+			}
+			if (r.Kind == GrantToken) != (other.Kind == GrantToken) && r.Kind == GrantToken {
+				faults = append(faults, fmt.Errorf("issuer %q: our own grant tokens need an issuer of their own, and this one also has %q", r.URL, other.Kind))
+			}
+			if r.Kind.forLogin() || !other.Kind.forLogin() {
+				continue
+			}
+			for _, audience := range append([]string{other.ClientID}, other.Audiences...) {
+				if slices.Contains(r.Audiences, audience) && r.ClientID != audience { // the row itself has complained about its own
+					faults = append(faults, fmt.Errorf("issuer %q: %q is an audience of %q and of %q; one of the two would pass for the other", r.URL, audience, r.Kind, other.Kind))
+				}
+			}
+		}
+		r.clients = set(r.clients)
+	}
+	return faults
 }
 
 // Keys returns the keys of an issuer in the table, nil for any other. Login

@@ -134,9 +134,9 @@ func TestEveryReasonToRefuseAToken(t *testing.T) {
 			{"scope a number", nil, claim(map[string]any{"scope": 1}), MalformedClaim},
 			{"permissions a string", nil, claim(map[string]any{"permissions": "read"}), MalformedClaim},
 
-			{"ID token by its audience", []Issuer{legacyRow()}, legacy(map[string]any{"aud": "login"}), IDToken},
-			{"ID token by its nonce", []Issuer{legacyRow()}, legacy(map[string]any{"nonce": "n"}), IDToken},
-			{"ID token by at_hash", []Issuer{legacyRow()}, legacy(map[string]any{"at_hash": "h"}), IDToken},
+			{"ID token by its audience", []Issuer{legacyRow()}, legacy(map[string]any{"aud": "login"}), IDTokenSent},
+			{"ID token by its nonce", []Issuer{legacyRow()}, legacy(map[string]any{"nonce": "n"}), IDTokenSent},
+			{"ID token by at_hash", []Issuer{legacyRow()}, legacy(map[string]any{"at_hash": "h"}), IDTokenSent},
 			{"logout token", []Issuer{legacyRow()}, legacy(map[string]any{"events": map[string]any{}}), WrongType},
 			{"bound by DPoP", nil, claim(map[string]any{"cnf": map[string]any{"jkt": "x"}}), Bound},
 			{"bound by TLS", []Issuer{legacyRow()}, legacy(map[string]any{"cnf": map[string]any{"x5t#S256": "x"}}), Bound},

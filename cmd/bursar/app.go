@@ -82,13 +82,8 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles
 		return nil, err
 	}
 	a.cfg = cfg
-	a.directory, err = auth0.New(auth0.Config{
-		Domain: cfg.Provider.Domain, ClientID: cfg.Provider.ClientID, ClientSecret: cfg.Provider.ClientSecret,
-		Audience: cfg.Provider.Audience, Connection: cfg.Provider.Connection,
-		InviteClientID: cfg.Provider.InviteClientID, Log: log,
-	})
-	if err != nil {
-		return nil, hinted(fmt.Errorf("config: provider: %w", err), "config.example.toml explains the keys of [provider]")
+	if a.directory, err = newDirectory(cfg, log); err != nil {
+		return nil, err
 	}
 	a.closers = append(a.closers, a.directory.Close)
 
@@ -101,9 +96,15 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles
 			onStep(s)
 		}
 	}
-	shops, err := a.openShops(cfg)
+	shops, err := openShops(cfg)
 	if err != nil {
 		return nil, err
+	}
+	for name, shop := range shops {
+		if !shop.Verified() {
+			log.Warn("UNVERIFIED PINGS: without an access_token whatever is posted to the webhook URL is believed, "+
+				"and purchases whose ping is lost are never found; set shops."+name+".access_token", "shop", name)
+		}
 	}
 	if a.resolver, err = newResolver(cfg, a.store, a.directory, shops, log); err != nil {
 		return nil, err
@@ -121,17 +122,26 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles
 	return a, nil
 }
 
-// openShops builds the adapters, by name.
-func (a *App) openShops(cfg Config) (map[string]*gumroad.Shop, error) {
+// newDirectory is our client at the provider. It asks nobody.
+func newDirectory(cfg Config, log *slog.Logger) (*auth0.Directory, error) {
+	d, err := auth0.New(auth0.Config{
+		Domain: cfg.Provider.Domain, ClientID: cfg.Provider.ClientID, ClientSecret: cfg.Provider.ClientSecret,
+		Audience: cfg.Provider.Audience, Connection: cfg.Provider.Connection,
+		InviteClientID: cfg.Provider.InviteClientID, Log: log,
+	})
+	if err != nil {
+		return nil, hinted(fmt.Errorf("config: provider: %w", err), "config.example.toml explains the keys of [provider]")
+	}
+	return d, nil
+}
+
+// openShops builds the adapters, by name. They ask nobody yet.
+func openShops(cfg Config) (map[string]*gumroad.Shop, error) {
 	shops := map[string]*gumroad.Shop{}
 	for name, s := range cfg.Shops {
 		shop, err := gumroad.New(gumroad.Config{ShopName: name, AccessToken: s.AccessToken, APIURL: s.APIURL})
 		if err != nil {
 			return nil, fmt.Errorf("config: shops.%s: %w", name, err)
-		}
-		if !shop.Verified() {
-			a.log.Warn("UNVERIFIED PINGS: without an access_token whatever is posted to the webhook URL is believed, "+
-				"and purchases whose ping is lost are never found; set shops."+name+".access_token", "shop", name)
 		}
 		shops[name] = shop
 	}
@@ -211,26 +221,37 @@ func (a *App) buildFacts(cfg Config, shops map[string]*gumroad.Shop, step func(r
 
 // buildTrust is the stream in which a request becomes a principal.
 func (a *App) buildTrust(cfg Config) (err error) {
-	var rows []provider.Issuer
-	for _, is := range cfg.Issuers {
-		row := provider.Issuer{URL: is.URL, Kind: provider.LegacyAccessToken, Audiences: is.Audiences, Algorithms: is.Algorithms, RolesClaim: is.RolesClaim, JWKSURL: is.JWKSURL}
-		// An address of this very machine has no certificate; the verifier
-		// refuses plain http for every other.
-		if u, err := url.Parse(is.URL); err == nil {
-			row.InsecureLoopback = u.Scheme == "http" && loopback(u.Hostname())
-		}
-		if is.Token == "rfc9068" {
-			row.Kind = provider.AccessToken
-		}
-		rows = append(rows, row)
-	}
-	a.verifier, err = provider.NewVerifier(provider.VerifierConfig{Issuers: rows})
-	if err != nil {
-		return hinted(fmt.Errorf("config: issuers: %w", err), "config.example.toml explains the keys of [[issuers]]")
+	if a.verifier, err = newVerifier(cfg, a.log); err != nil {
+		return err
 	}
 	a.guard, err = provider.NewGuard(provider.GuardConfig{Verify: a.verify, Realm: cfg.Server.Realm, Log: a.log})
 	a.session = provider.SessionHandler()
 	return err
+}
+
+// newVerifier is the trust table of the config. It asks nobody.
+func newVerifier(cfg Config, log *slog.Logger) (*provider.Verifier, error) {
+	var rows []provider.Issuer
+	for _, is := range cfg.Issuers {
+		row := provider.Issuer{URL: is.URL, Kind: provider.LegacyAccessToken, Audiences: is.Audiences, Algorithms: is.Algorithms, RolesClaim: is.RolesClaim, JWKSURL: is.JWKSURL}
+		if is.Token == "rfc9068" {
+			row.Kind = provider.AccessToken
+		}
+		if is.URL == embedded { // where it will be while serve runs
+			row.URL = "http://" + cfg.Embedded.Tenant + "/"
+		}
+		// An address of this very machine has no certificate; the verifier
+		// refuses plain http for every other.
+		if u, err := url.Parse(row.URL); err == nil {
+			row.InsecureLoopback = u.Scheme == "http" && loopback(u.Hostname())
+		}
+		rows = append(rows, row)
+	}
+	v, err := provider.NewVerifier(provider.VerifierConfig{Issuers: rows, Log: log})
+	if err != nil {
+		return nil, hinted(fmt.Errorf("config: issuers: %w", err), "config.example.toml explains the keys of [[issuers]]")
+	}
+	return v, nil
 }
 
 // verify is the verifier's word, with the scopes that the config gives to the

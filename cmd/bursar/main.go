@@ -40,7 +40,7 @@ Begin with:  bursar demo`,
 		Args:          cobra.NoArgs,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(demoCommand(), serveCommand(), personCommand(), inboxCommand())
+	root.AddCommand(demoCommand(), serveCommand(), personCommand(), inboxCommand(), doctorCommand())
 	return root
 }
 

@@ -22,7 +22,6 @@ var tryHTML []byte
 // tenant and shop are embedded.
 type tryPage struct {
 	app *App
-	mux http.Handler
 }
 
 func newTryPage(a *App) http.Handler {

@@ -190,3 +190,13 @@ func cutLast(s, sep string) (before, after string, ok bool) {
 	}
 	return s, "", false
 }
+
+// Seller asks the API whose token we hold, and returns the seller's id. It is
+// the cheapest proof that the token works.
+func (s *Shop) Seller(ctx context.Context) (id string, err error) {
+	u, err := s.account(ctx)
+	if err != nil {
+		return "", err
+	}
+	return string(u.UserID), nil
+}

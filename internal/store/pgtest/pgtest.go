@@ -24,7 +24,7 @@ import (
 )
 
 // errMissing is the one trouble that skips a test instead of failing it.
-var errMissing = errors.New(`Postgres is not installed; on Debian or Ubuntu: "apt-get install postgresql", on macOS: "brew install postgresql"`)
+var errMissing = errors.New(`no Postgres is installed; on Debian or Ubuntu: "apt-get install postgresql", on macOS: "brew install postgresql"`)
 
 // cluster starts Postgres once, and returns the folder of its socket.
 var cluster = sync.OnceValues(start)

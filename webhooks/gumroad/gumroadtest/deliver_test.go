@@ -236,7 +236,7 @@ func TestRedirectsAreFollowedTheWayThatLosesEvents(t *testing.T) {
 			w.Header().Set("Location", "/end")
 			w.WriteHeader(map[string]int{"/301": 301, "/302": 302, "/303": 303, "/307": 307, "/308": 308}[r.URL.Path])
 		case "/loop":
-			http.Redirect(w, r, "/loop", 307)
+			http.Redirect(w, r, "/loop", http.StatusTemporaryRedirect)
 		}
 	}))
 	defer srv.Close()

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bursar/internal/store"
+	"bursar/provider/auth0"
+)
+
+func doctorCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look at everything bursar stands on, and say what to do; exit 1 if anything is wrong",
+		Long: `Looks at the config, the database, the provider with the scopes of our client,
+the keys that tokens are checked by, the shops and the catalog. It changes
+nothing but one thing: a name that it can resolve is pinned, as serve would.`,
+		Args: cobra.NoArgs,
+	}
+	path := configFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, cancel := context.WithTimeout(cmd.Context(), time.Minute)
+		defer cancel()
+		x := &examination{w: cmd.OutOrStdout()}
+		x.examine(ctx, *path)
+		if x.wrong > 0 {
+			return hinted(fmt.Errorf("doctor: %d of %d checks found something wrong", x.wrong, x.checks), "each line marked wrong says what to do")
+		}
+		return nil
+	}
+	return cmd
+}
+
+// An examination prints a line for each check.
+type examination struct {
+	w             io.Writer
+	checks, wrong int
+}
+
+func (x *examination) ok(what, format string, args ...any) { x.line("ok   ", what, format, args...) }
+
+func (x *examination) bad(what, format string, args ...any) {
+	x.wrong++
+	x.line("wrong", what, format, args...)
+}
+
+func (x *examination) line(verdict, what, format string, args ...any) {
+	x.checks++
+	text := strings.ReplaceAll(fmt.Sprintf(format, args...), "\n", "\n"+strings.Repeat(" ", 26))
+	fmt.Fprintf(x.w, "%s  %-18s %s\n", verdict, what, text)
+}
+
+func (x *examination) examine(ctx context.Context, path string) {
+	cfg, err := loadConfig(path)
+	if err != nil {
+		x.bad("config", "%v", err)
+		return
+	}
+	x.ok("config", "%s: %d shops, %d catalog lines, mode %q", path, len(cfg.Shops), len(cfg.Catalog), cfg.Mode)
+
+	st, err := store.Open(ctx, store.Config{URL: string(cfg.Store.URL)})
+	if err != nil {
+		x.bad("store", "%v", err)
+		return
+	}
+	defer st.Close()
+	x.database(ctx, st)
+	directory := x.provider(ctx, cfg)
+	x.keys(ctx, cfg)
+	x.shops(ctx, cfg, st, directory)
+}
+
+func (x *examination) database(ctx context.Context, st *store.Store) {
+	b, err := st.Backlog(ctx)
+	if err != nil {
+		x.bad("store", "%v", err)
+		return
+	}
+	x.ok("store", "%s: %d deliveries and %d people are due, %d people wait for a password reset", st.Engine(), b.EventsDue, b.PeopleDue, b.PeopleHeld)
+	if late := time.Since(b.Oldest); !b.Oldest.IsZero() && late > 5*time.Minute {
+		x.bad("work", "the oldest has been due for %s: is serve running?", late.Round(time.Second))
+	}
+	if b.EventsParked > 0 {
+		x.bad("inbox", "%d deliveries are parked: see \"bursar inbox list --state parked\"", b.EventsParked)
+	}
+	if b.PeopleWaiting > 0 {
+		x.bad("people", "%d people wait for something that could not be done; serve tries again by itself", b.PeopleWaiting)
+	}
+}
+
+// provider returns nil where there is nobody to ask.
+func (x *examination) provider(ctx context.Context, cfg Config) *auth0.Directory {
+	if cfg.Provider.Domain == embedded {
+		x.ok("provider", "embedded: for trying out; it lives only while serve runs")
+		return nil
+	}
+	d, err := newDirectory(cfg, nil)
+	if err != nil {
+		x.bad("provider", "%v", err)
+		return nil
+	}
+	report, err := d.Scopes(ctx)
+	if err != nil {
+		x.bad("provider", "%v\ncheck provider.domain, client_id and client_secret", err)
+		return nil
+	}
+	x.ok("provider", "%s knows our client", cfg.Provider.Domain)
+	switch {
+	case len(report.Missing) > 0:
+		x.bad("scopes", "missing: %s\nadd them to the client's grant for the Management API", strings.Join(report.Missing, " "))
+	case len(report.Excess) > 0:
+		x.bad("scopes", "more than the duty needs: %s\ntake them out of the client's grant", strings.Join(report.Excess, " "))
+	case !report.Known:
+		x.ok("scopes", "the provider does not say what the token carries")
+	default:
+		x.ok("scopes", "exactly what the duty needs")
+	}
+	return d
+}
+
+// inspected makes a key set fetch: a token by a key that nobody has.
+const inspected = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImRvY3RvciJ9.e30.AA"
+
+func (x *examination) keys(ctx context.Context, cfg Config) {
+	v, err := newVerifier(cfg, nil)
+	if err != nil {
+		x.bad("issuers", "%v", err)
+		return
+	}
+	for _, is := range cfg.Issuers {
+		if is.URL == embedded {
+			x.ok("keys", "of the embedded tenant: only while serve runs")
+			continue
+		}
+		set := v.Keys(is.URL)
+		set.VerifySignature(ctx, inspected)
+		s := set.Stats()
+		if !s.Ready {
+			x.bad("keys", "%s: none: %s", is.URL, s.Trouble)
+			continue
+		}
+		x.ok("keys", "%s: %d keys, fetched %s, next refresh in %s, good until %s if the provider is away", is.URL, s.Keys, ago(s.FetchedAt),
+			time.Until(s.RefreshAt).Round(time.Second), s.DeadAt.UTC().Format(time.RFC3339))
+		if s.Secret > 0 {
+			x.bad("keys", "%s publishes %d private or symmetric keys: tell the provider", is.URL, s.Secret)
+		}
+	}
+}
+
+func (x *examination) shops(ctx context.Context, cfg Config, st *store.Store, d *auth0.Directory) {
+	shops, err := openShops(cfg)
+	if err != nil {
+		x.bad("shops", "%v", err)
+		return
+	}
+	reachable := true
+	for name, shop := range shops {
+		switch {
+		case cfg.Shops[name].APIURL == embedded:
+			x.ok("shop "+name, "embedded: for trying out; it lives only while serve runs")
+			reachable = false
+		case !shop.Verified():
+			x.bad("shop "+name, "UNVERIFIED PINGS: whoever learns the webhook URL can give roles away\nset shops.%s.access_token", name)
+		default:
+			seller, err := shop.Seller(ctx)
+			if err != nil {
+				x.bad("shop "+name, "%v\ncheck shops.%s.access_token and api_url", err, name)
+				reachable = false
+				continue
+			}
+			x.ok("shop "+name, "answers as seller %s", printable(seller))
+		}
+	}
+	if d == nil || !reachable {
+		x.ok("catalog", "not looked at: that needs provider and shop")
+		return
+	}
+	resolver, err := newResolver(cfg, st, d, shops, nil)
+	if err != nil {
+		x.bad("catalog", "%v", err)
+		return
+	}
+	if err := resolver.Resolve(ctx); err != nil {
+		x.bad("catalog", "%v", err)
+		return
+	}
+	cat := resolver.Catalog()
+	for _, o := range cat.Open {
+		x.ok("catalog", "%v", o)
+	}
+	for _, l := range cat.Lines {
+		variant := ""
+		if l.Variant != "" {
+			variant = " (" + l.Variant + ")"
+		}
+		x.ok("catalog", "%s %s%s gives %s", l.Shop, l.Product, variant, strings.Join(withIDs(cat.Name, l.Roles), ", "))
+	}
+}
+
+func withIDs(name func(string) string, ids []string) []string {
+	var out []string
+	for _, id := range ids {
+		out = append(out, fmt.Sprintf("%s (%s)", name(id), id))
+	}
+	slices.Sort(out)
+	return out
+}

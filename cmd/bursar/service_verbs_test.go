@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// serviceVerbs start, stop and watch bursar, and write its config.
+var serviceVerbs = map[string]verb{
+	"serve": {0, "[-unresolved] [NAME=VALUE ...]", func(w *world, _ *testscript.TestScript, args []string) error {
+		resolved := true
+		if len(args) > 0 && args[0] == "-unresolved" { // do not wait for the names of the catalog
+			resolved, args = false, args[1:]
+		}
+		return w.serve(resolved, args...)
+	}},
+	"stop":  {0, "", func(w *world, _ *testscript.TestScript, _ []string) error { return w.stop() }},
+	"kill9": {0, "", func(w *world, _ *testscript.TestScript, _ []string) error { return w.kill9() }},
+	"settle": {0, "", func(w *world, _ *testscript.TestScript, _ []string) error {
+		return w.settle()
+	}},
+	// set KEY VALUE changes the config; without VALUE it removes the key.
+	"set": {1, "KEY [VALUE]", func(w *world, _ *testscript.TestScript, args []string) error {
+		if len(args) == 1 {
+			return w.set(args[0], nil)
+		}
+		if v, err := strconv.ParseBool(args[1]); err == nil {
+			return w.set(args[0], v)
+		}
+		return w.set(args[0], args[1])
+	}},
+	// get PATH asks the operations listener, or any other URL, and prints status and body.
+	"get": {1, "PATH", func(w *world, ts *testscript.TestScript, args []string) error {
+		url := args[0]
+		if strings.HasPrefix(url, "/") {
+			url = "http://" + w.operations + url
+		}
+		resp, err := http.Get(url)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		fmt.Fprintf(ts.Stdout(), "%d\n%s\n", resp.StatusCode, body)
+		return err
+	}},
+	// session EMAIL PASSWORD logs in at the tenant and asks who that is.
+	"session": {2, "EMAIL PASSWORD", func(w *world, ts *testscript.TestScript, args []string) error {
+		token, err := w.tenant.LearnerToken(args[0], args[1], "https://school.example/api")
+		if err != nil {
+			return err
+		}
+		req, err := http.NewRequest(http.MethodGet, "http://"+w.public+"/auth/session", nil)
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		fmt.Fprintf(ts.Stdout(), "%d\n%s\n", resp.StatusCode, body)
+		return err
+	}},
+	// log prints what serve has logged so far.
+	"log": {0, "", func(w *world, ts *testscript.TestScript, _ []string) error {
+		text, err := os.ReadFile(w.logFile())
+		ts.Stdout().Write(text)
+		return err
+	}},
+	// until-log waits for a word in the log.
+	"until-log": {1, "TEXT", func(w *world, _ *testscript.TestScript, args []string) error {
+		return w.await("a line of the log with "+args[0], func() (bool, error) {
+			text, err := os.ReadFile(w.logFile())
+			return strings.Contains(string(text), args[0]), err
+		})
+	}},
+	// passes makes the store believe that the last looks are that much older.
+	"passes": {1, "DURATION", func(w *world, _ *testscript.TestScript, args []string) error {
+		d, err := time.ParseDuration(args[0])
+		if err != nil {
+			return err
+		}
+		return w.sql("UPDATE people SET finished_at = finished_at - " + strconv.FormatInt(d.Milliseconds(), 10))
+	}},
+	// sql changes the database behind bursar's back.
+	"sql": {1, "STATEMENT", func(w *world, _ *testscript.TestScript, args []string) error { return w.sql(args[0]) }},
+}
