@@ -20,6 +20,12 @@ type publicKey struct {
 
 func (k *publicKey) fits(alg string) bool { return slices.Contains(k.algorithms, alg) }
 
+// equal reports whether both entries say the same about the same key.
+func (k *publicKey) equal(other *publicKey) bool {
+	public, ok := k.public.(interface{ Equal(crypto.PublicKey) bool }) // every key of the standard library is one
+	return ok && k.kid == other.kid && slices.Equal(k.algorithms, other.algorithms) && public.Equal(other.public)
+}
+
 // keyCounts says what became of the entries of a key set.
 type keyCounts struct {
 	skipped int // of no use to us: another purpose, type, curve or strength

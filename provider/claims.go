@@ -113,7 +113,7 @@ func (c claims) audience() ([]string, error) {
 const latest = 253402300799
 
 // instant returns a NumericDate (RFC 7519 section 2): seconds, a fraction
-// allowed; no string, nothing negative.
+// allowed and cut to microseconds; no string, nothing negative.
 func (c claims) instant(name string) (at time.Time, there bool, err error) {
 	raw, there := c.all[name]
 	if !there {
@@ -127,7 +127,7 @@ func (c claims) instant(name string) (at time.Time, there bool, err error) {
 		return time.Time{}, true, refuse(MalformedClaim, "%s lies after the year 9999", name)
 	}
 	whole, fraction := math.Modf(seconds)
-	return time.Unix(int64(whole), int64(fraction*1e9)), true, nil
+	return time.Unix(int64(whole), int64(fraction*1e6)*1000), true, nil
 }
 
 // words returns a claim that is one string of words with spaces between them
@@ -194,14 +194,19 @@ func (c claims) machine(subject, client string) (bool, error) {
 
 // principal reads who the token is about. row says in which claims.
 func (c claims) principal(row Issuer) (*Principal, error) {
-	p := &Principal{Issuer: c.issuer, Proof: BearerProof}
+	p := &Principal{Issuer: c.issuer, Proof: row.Kind.proof()}
 	var err error
 	if p.Subject, err = c.subject(); err != nil {
 		return nil, err
 	}
 	client := "client_id"
-	if row.Kind == LegacyAccessToken {
+	switch row.Kind {
+	case LegacyAccessToken:
 		client = "azp"
+	case GrantToken:
+		if p.TokenID, err = c.required("jti"); err != nil {
+			return nil, err
+		}
 	}
 	if p.Client, err = c.optional(client); err != nil {
 		return nil, err

@@ -23,9 +23,9 @@ const (
 // part in it (RFC 8725 section 3.10).
 type keySource struct {
 	issuer   string
-	jwksURL  string // configured; empty means discovery
+	jwksURL  string                                // configured; empty means discovery
 	own      func(context.Context) ([]byte, error) // instead of all that; nil for everybody but ourselves
-	insecure bool   // plain http to loopback is allowed
+	insecure bool                                  // plain http to loopback is allowed
 	client   *http.Client
 
 	mu           sync.Mutex // guards what follows; fetches come one at a time, readers of Stats do not

@@ -68,7 +68,7 @@ func (g *floodgate) remember(kid string, now time.Time) {
 }
 
 // newKey looks for a key id that the set with that number did not have.
-func (k *KeySet) newKey(ctx context.Context, kid, alg string, number uint64) (*publicKey, error) {
+func (k *KeySet) newKey(ctx context.Context, kid, alg string, number uint64) (*publicKey, uint64, error) {
 	k.counts.unknown.Add(1)
 	// Twice, because a fetch that was under way already may have been answered
 	// before the key was published.
@@ -80,22 +80,22 @@ func (k *KeySet) newKey(ctx context.Context, kid, alg string, number uint64) (*p
 			number = held.number
 			if key, err := held.find(kid, alg); !errors.Is(err, UnknownKey) {
 				k.mu.Unlock()
-				return key, err
+				return key, held.generation, err
 			}
 		}
 		joined := k.flight != nil
 		switch {
 		case k.flood.remembers(kid, now):
 			k.mu.Unlock()
-			return nil, refuse(UnknownKey, "its id was looked for a moment ago")
+			return nil, 0, refuse(UnknownKey, "its id was looked for a moment ago")
 		case joined:
 		case now.Before(k.retryAt):
 			defer k.mu.Unlock()
-			return nil, k.troubleLocked(k.lastErr)
+			return nil, 0, k.troubleLocked(k.lastErr)
 		case !k.flood.open(now):
 			k.mu.Unlock()
 			k.counts.limited.Add(1)
-			return nil, refuse(UnknownKey, "too many ids were looked for in vain; answered from keys fetched at %v", held.fetchedAt.UTC().Format(time.RFC3339))
+			return nil, 0, refuse(UnknownKey, "too many ids were looked for in vain; answered from keys fetched at %v", held.fetchedAt.UTC().Format(time.RFC3339))
 		}
 		f := k.takeOff(true)
 		k.mu.Unlock()
@@ -103,15 +103,15 @@ func (k *KeySet) newKey(ctx context.Context, kid, alg string, number uint64) (*p
 		select {
 		case <-f.landed:
 		case <-ctx.Done():
-			return nil, k.unavailable(ctx.Err(), now)
+			return nil, 0, k.unavailable(ctx.Err(), now)
 		}
 		if f.err != nil {
-			return nil, k.unavailable(f.err, now)
+			return nil, 0, k.unavailable(f.err, now)
 		}
 		held = k.held.Load()
 		key, err := held.find(kid, alg)
 		if !errors.Is(err, UnknownKey) {
-			return key, err
+			return key, held.generation, err
 		}
 		number = held.number
 		if !joined {
@@ -121,5 +121,5 @@ func (k *KeySet) newKey(ctx context.Context, kid, alg string, number uint64) (*p
 	k.mu.Lock()
 	k.flood.remember(kid, k.now())
 	k.mu.Unlock()
-	return nil, refuse(UnknownKey, "the issuer's keys, fetched for it, do not have its id")
+	return nil, 0, refuse(UnknownKey, "the issuer's keys, fetched for it, do not have its id")
 }

@@ -99,7 +99,7 @@ func (i Issuer) completed() (Issuer, error) {
 	case i.Kind.forLogin() && i.ClientID == "":
 		fault("ClientID is required for %v", i.Kind)
 	case i.Kind.forLogin():
-	case i.ClientID != "" && slices.Contains(i.Audiences, i.ClientID) {
+	case i.ClientID != "" && slices.Contains(i.Audiences, i.ClientID):
 		fault("the client id is no audience of an access token; it would let ID tokens in")
 	}
 	i.Audiences = slices.Clone(i.Audiences)

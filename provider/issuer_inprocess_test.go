@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"math/big"
@@ -43,6 +44,7 @@ var testMaterial = struct {
 	rsa func(i int) *rsa.PrivateKey
 	ec  func() *ecdsa.PrivateKey
 	ed  func() ed25519.PrivateKey
+	ed2 func() ed25519.PrivateKey
 }{
 	rsa: func() func(int) *rsa.PrivateKey {
 		keys := make([]func() *rsa.PrivateKey, 4)
@@ -51,11 +53,14 @@ var testMaterial = struct {
 		}
 		return func(i int) *rsa.PrivateKey { return keys[i%len(keys)]() }
 	}(),
-	ec: sync.OnceValue(func() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }),
-	ed: sync.OnceValue(func() ed25519.PrivateKey {
-		_, private, err := ed25519.GenerateKey(rand.Reader)
-		return must(private, err)
-	}),
+	ec:  sync.OnceValue(func() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) }),
+	ed:  sync.OnceValue(makeEd),
+	ed2: sync.OnceValue(makeEd),
+}
+
+func makeEd() ed25519.PrivateKey {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	return must(private, err)
 }
 
 func must[T any](v T, err error) T {
@@ -89,6 +94,14 @@ func edKey(kid string) *testKey {
 	}}
 }
 
+// edKey2 is another one.
+func edKey2(kid string) *testKey {
+	k := testMaterial.ed2()
+	return &testKey{kid: kid, alg: "EdDSA", private: k, jwk: map[string]any{
+		"kty": "OKP", "crv": "Ed25519", "kid": kid, "x": b64(k.Public().(ed25519.PublicKey)),
+	}}
+}
+
 // with returns the key with members of its JWK changed; nil takes one out.
 func (k *testKey) with(changes map[string]any) *testKey {
 	c := *k
@@ -109,6 +122,20 @@ func changed(m, changes map[string]any) map[string]any {
 // NewTestIssuer publishes one RSA key.
 func NewTestIssuer(url string) *TestIssuer {
 	return &TestIssuer{URL: url, keys: []*testKey{rsaKey("key-1", 0)}, header: http.Header{}}
+}
+
+// TestInternet has these issuers and nobody else.
+type TestInternet []*TestIssuer
+
+func (n *TestInternet) Client() *http.Client { return &http.Client{Transport: n} }
+
+func (n *TestInternet) RoundTrip(r *http.Request) (*http.Response, error) {
+	for _, i := range *n {
+		if strings.Contains(i.URL, r.URL.Host) {
+			return i.RoundTrip(r)
+		}
+	}
+	return nil, errors.New("no such host")
 }
 
 // Client reaches the issuer and nobody else.

@@ -15,16 +15,16 @@ import (
 // KeySetConfig says whose keys we hold and how long we believe in them. Only
 // Issuer is required.
 type KeySetConfig struct {
-	Issuer           string           // as in the trust table, byte by byte
-	JWKSURL          string           // empty means the issuer's discovery document says it
+	Issuer           string                                // as in the trust table, byte by byte
+	JWKSURL          string                                // empty means the issuer's discovery document says it
 	OwnKeys          func(context.Context) ([]byte, error) // see Issuer.OwnKeys
-	Algorithms       []string         // nil means RS256; see Issuer.Algorithms
-	InsecureLoopback bool             // see Issuer.InsecureLoopback
-	Refresh          time.Duration    // how old keys become when the provider gives no max-age; zero means 10 min
-	MaxStale         time.Duration    // how long fetched keys count while the provider is down; zero means 24 h
-	Client           *http.Client     // nil means one of our own; its redirects, cookies and time limit are ours in any case
-	Log              *slog.Logger     // nil means silence
-	Now              func() time.Time // nil means time.Now
+	Algorithms       []string                              // nil means RS256; see Issuer.Algorithms
+	InsecureLoopback bool                                  // see Issuer.InsecureLoopback
+	Refresh          time.Duration                         // how old keys become when the provider gives no max-age; zero means 10 min
+	MaxStale         time.Duration                         // how long fetched keys count while the provider is down; zero means 24 h
+	Client           *http.Client                          // nil means one of our own; its redirects, cookies and time limit are ours in any case
+	Log              *slog.Logger                          // nil means silence
+	Now              func() time.Time                      // nil means time.Now
 }
 
 const (
@@ -65,13 +65,14 @@ type KeySet struct {
 
 // heldKeys is one set as it was fetched. It never changes.
 type heldKeys struct {
-	number    uint64 // 1 for the first, counted up by each fetch that succeeded
-	keys      []*publicKey
-	entries   keyCounts
-	fetchedAt time.Time
-	refreshAt time.Time // from here on fetched again, in the background
-	oldAt     time.Time // from here on a request waits for the fetch, unless it is in trouble
-	deadAt    time.Time // from here on not used at all
+	number     uint64 // 1 for the first, counted up by each fetch that succeeded
+	generation uint64 // counted up only if the keys are others than before
+	keys       []*publicKey
+	entries    keyCounts
+	fetchedAt  time.Time
+	refreshAt  time.Time // from here on fetched again, in the background
+	oldAt      time.Time // from here on a request waits for the fetch, unless it is in trouble
+	deadAt     time.Time // from here on not used at all
 }
 
 // A flight is one fetch and those who wait for it.
@@ -135,34 +136,35 @@ func (k *KeySet) VerifySignature(ctx context.Context, jwt string) ([]byte, error
 	if !slices.Contains(k.cfg.Algorithms, t.alg) {
 		return nil, refuse(WrongAlgorithm, "%s, want one of %v", quoted(t.alg), k.cfg.Algorithms)
 	}
-	if err := k.verify(ctx, t); err != nil {
+	if _, err := k.verify(ctx, t); err != nil {
 		return nil, err
 	}
 	return t.payload, nil
 }
 
-// verify checks the signature. The caller has looked at the algorithm.
-func (k *KeySet) verify(ctx context.Context, t compact) error {
-	key, err := k.key(ctx, t.kid, t.alg)
+// verify checks the signature, and returns the generation of the keys that it
+// was checked by. The caller has looked at the algorithm.
+func (k *KeySet) verify(ctx context.Context, t compact) (generation uint64, err error) {
+	key, generation, err := k.key(ctx, t.kid, t.alg)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := key.signatureValid(t); err != nil {
-		return &Refusal{Reason: BadSignature, Err: err}
+		return 0, &Refusal{Reason: BadSignature, Err: err}
 	}
-	return nil
+	return generation, nil
 }
 
 // key finds the one key that may check the token. A key id we do not hold
 // may be a new one: then, within limits, the keys are fetched again.
-func (k *KeySet) key(ctx context.Context, kid, alg string) (*publicKey, error) {
-	held, err := k.usable(ctx)
+func (k *KeySet) key(ctx context.Context, kid, alg string) (*publicKey, uint64, error) {
+	held, err := k.usable(ctx, k.now())
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	key, err := held.find(kid, alg)
 	if kid == "" || !errors.Is(err, UnknownKey) {
-		return key, err
+		return key, held.generation, err
 	}
 	return k.newKey(ctx, kid, alg, held.number)
 }
@@ -196,8 +198,7 @@ func (h *heldKeys) find(kid, alg string) (*publicKey, error) {
 // usable returns keys that still count. It waits only if there are none, or
 // if they are older than the refresh interval and nothing says that the
 // provider is in trouble.
-func (k *KeySet) usable(ctx context.Context) (*heldKeys, error) {
-	now := k.now()
+func (k *KeySet) usable(ctx context.Context, now time.Time) (*heldKeys, error) {
 	held := k.held.Load()
 	switch {
 	case held == nil || !now.Before(held.deadAt):

@@ -79,3 +79,11 @@ func (k TokenKind) admits(typ string) bool {
 // forLogin reports whether tokens of the kind are meant for our client, and
 // not for our API.
 func (k TokenKind) forLogin() bool { return k == IDToken || k == LogoutToken }
+
+// proof is what a bearer token of the kind proves a principal by.
+func (k TokenKind) proof() Proof {
+	if k == GrantToken {
+		return GrantProof
+	}
+	return BearerProof
+}

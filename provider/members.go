@@ -134,7 +134,7 @@ func (w *walker) object(depth int, into members) error {
 		}
 	}
 	w.at++ // }
-	return unique(names)
+	return different(names)
 }
 
 func (w *walker) array(depth int) error {
@@ -215,7 +215,7 @@ func unquote(raw []byte) (string, error) {
 	return s, err
 }
 
-func unique(names []string) error {
+func different(names []string) error {
 	slices.Sort(names)
 	for i := 1; i < len(names); i++ {
 		if names[i] == names[i-1] {

@@ -14,8 +14,8 @@ const (
 	GrantProof  Proof = "grant"  // a grant token of ours, sent as a bearer token
 )
 
-// A Principal is who a request is. It may be shared between requests: read
-// it, do not change it.
+// A Principal is who a request is. Verify makes one for each call, and shares
+// nothing in it that could be written to.
 type Principal struct {
 	Issuer  string // with Subject the only lasting identity; a subject means nothing without it
 	Subject string // printable ASCII, at most 255 bytes; fit for a header

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -59,14 +60,17 @@ func (k *KeySet) fly(f *flight) {
 		age = min(max(got.maxAge, minRefresh), maxRefresh)
 	}
 	next := &heldKeys{
-		number: 1, keys: got.keys, entries: got.entries,
+		number: 1, generation: 1, keys: got.keys, entries: got.entries,
 		fetchedAt: now,
 		refreshAt: now.Add(age * 4 / 5),
 		oldAt:     now.Add(age),
 		deadAt:    now.Add(max(age, k.cfg.MaxStale)),
 	}
 	if last := k.held.Load(); last != nil {
-		next.number = last.number + 1
+		next.number, next.generation = last.number+1, last.generation
+		if !slices.EqualFunc(last.keys, next.keys, (*publicKey).equal) {
+			next.generation++
+		}
 	}
 	k.held.Store(next)
 	if f.forNewKey {

@@ -63,6 +63,8 @@ func (k *KeySet) Stats() KeyStats {
 // VerifierStats is what became of the tokens since the start.
 type VerifierStats struct {
 	Accepted    uint64
+	Recalled    uint64            // of these, believed because the very same token was before
+	Remembered  int               // tokens in the cache now, about
 	Unavailable uint64            // no keys to judge by
 	Refused     map[Reason]uint64 // every Reason is there
 	Keys        []KeyStats        // one for each issuer URL, in the order of the table
@@ -70,8 +72,8 @@ type VerifierStats struct {
 
 // tally counts verdicts.
 type tally struct {
-	accepted, unavailable atomic.Uint64
-	refused               map[Reason]*atomic.Uint64 // filled at the start, then only read
+	accepted, recalled, unavailable atomic.Uint64
+	refused                         map[Reason]*atomic.Uint64 // filled at the start, then only read
 }
 
 func newTally() *tally {
@@ -86,6 +88,8 @@ func newTally() *tally {
 func (v *Verifier) Stats() VerifierStats {
 	s := VerifierStats{
 		Accepted:    v.tally.accepted.Load(),
+		Recalled:    v.tally.recalled.Load(),
+		Remembered:  v.verdicts.size(),
 		Unavailable: v.tally.unavailable.Load(),
 		Refused:     map[Reason]uint64{},
 	}

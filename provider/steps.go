@@ -4,40 +4,70 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
 // A judgement is one token on its way through the steps.
 type judgement struct {
 	verifier  *Verifier
+	kinds     []TokenKind // that are asked for
 	token     string
 	now       time.Time
 	compact   compact
 	claims    claims
 	row       *row
+	keySet    uint64 // generation of the keys that vouched for it
+	audiences []string
 	expires   time.Time
+	begins    time.Time // the later of nbf and iat; zero if it has neither
 	issued    time.Time // zero if the token does not say
-	principal *Principal
+
+	principal *Principal         // of a bearer token
+	want      IDTokenExpectation // of an ID token, as is what follows
+	dissent   error              // what go-oidc says after the signature
+	identity  *Identity
+	logout    *Logout
 }
 
-// bearerSteps is the whole of what a bearer token must satisfy, in the order
-// of RFC 9068 section 4: what is cheap first, and nothing the token claims is
-// reported before its signature holds, except whose token it says it is.
-var bearerSteps = []struct {
+// A step is one thing that a token must satisfy.
+type step struct {
 	name, source string
 	check        func(*judgement, context.Context) error
-}{
-	{"form", "RFC 7515 section 7.1", (*judgement).form},
-	{"issuer", "RFC 9068 section 4, RFC 8725 section 3.8", (*judgement).issuer},
-	{"type", "RFC 9068 section 4, RFC 8725 section 3.11", (*judgement).kind},
-	{"algorithm", "RFC 8725 section 3.1", (*judgement).algorithm},
-	{"signature", "RFC 7515 section 5.2", (*judgement).signature},
-	{"audience", "RFC 9068 section 4", (*judgement).audience},
-	{"lifetime", "RFC 7519 sections 4.1.4 to 4.1.6", (*judgement).lifetime},
-	{"required claims", "RFC 9068 section 2.2", (*judgement).required},
-	{"not another kind", "RFC 8725 section 3.12", (*judgement).notAnother},
-	{"binding", "RFC 9449 section 7.2", (*judgement).binding},
-	{"principal", "RFC 9068 sections 2.2.3 and 5", (*judgement).who},
+	wants        func(*judgement) string // for Explain; nil means that the name says it all
+}
+
+// A column is all that a token must satisfy: what is cheap first, in the
+// order of the specification, and nothing the token claims is reported before
+// its signature holds, except whose token it says it is.
+type column struct {
+	kinds []TokenKind
+	steps []step
+}
+
+// The steps with which every column begins.
+var (
+	formStep = step{"form", "RFC 7515 section 7.1", (*judgement).form,
+		func(*judgement) string { return fmt.Sprintf("a compact JWS of at most %d bytes", maxToken) }}
+	issuerStep = step{"issuer", "RFC 8725 section 3.8", (*judgement).issuer,
+		func(j *judgement) string { return "one of " + strings.Join(j.verifier.issuers(j.kinds), " ") }}
+	typeStep = step{"type", "RFC 8725 section 3.11", (*judgement).kind,
+		func(j *judgement) string { return fmt.Sprint("a kind the issuer is trusted for, of ", j.kinds) }}
+	algorithmStep = step{"algorithm", "RFC 8725 section 3.1", (*judgement).algorithm,
+		func(j *judgement) string { return "one of " + strings.Join(j.row.Algorithms, " ") }}
+	signatureStep = step{"signature", "RFC 7515 section 5.2", (*judgement).signature,
+		func(j *judgement) string { return "by a key of " + j.row.URL }}
+	lifetimeStep = step{"lifetime", "RFC 7519 sections 4.1.4 to 4.1.6", (*judgement).lifetime, (*judgement).lifetimeWanted}
+)
+
+// judge runs a column. The error is a *Refusal or a *Trouble.
+func (j *judgement) judge(ctx context.Context, steps []step) error {
+	for i := range steps {
+		if err := steps[i].check(j, ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (j *judgement) form(context.Context) (err error) {
@@ -58,20 +88,30 @@ func (j *judgement) issuer(context.Context) error {
 	return refuse(WrongIssuer, "%s is not in the trust table", quoted(j.claims.issuer))
 }
 
+// issuers are the URLs of the rows of these kinds.
+func (v *Verifier) issuers(kinds []TokenKind) (urls []string) {
+	for _, r := range v.rows {
+		if slices.Contains(kinds, r.Kind) {
+			urls = append(urls, r.URL)
+		}
+	}
+	return set(urls)
+}
+
 // kind picks the row: typ says by which rules the token wants to be judged.
 func (j *judgement) kind(context.Context) error {
-	var kinds []TokenKind
+	var trusted []TokenKind
 	for _, r := range j.verifier.rows {
-		if r.URL != j.claims.issuer {
+		if r.URL != j.claims.issuer || !slices.Contains(j.kinds, r.Kind) {
 			continue
 		}
 		if r.Kind.admits(j.compact.typ) {
 			j.row = r
 			return nil
 		}
-		kinds = append(kinds, r.Kind)
+		trusted = append(trusted, r.Kind)
 	}
-	return refuse(WrongType, "typ %s is of no kind the issuer is trusted for: %v", quoted(j.compact.typ), kinds)
+	return refuse(WrongType, "typ %s is of no kind the issuer is trusted for here: %v", quoted(j.compact.typ), trusted)
 }
 
 func (j *judgement) algorithm(context.Context) error {
@@ -81,24 +121,9 @@ func (j *judgement) algorithm(context.Context) error {
 	return nil
 }
 
-func (j *judgement) signature(ctx context.Context) error {
-	return j.row.keys.verify(ctx, j.compact)
-}
-
-func (j *judgement) audience(context.Context) error {
-	named, err := j.claims.audience()
-	if err != nil {
-		return err
-	}
-	for _, audience := range named {
-		if slices.Contains(j.row.Audiences, audience) {
-			return nil
-		}
-	}
-	if len(named) == 1 && j.row.ClientID != "" && named[0] == j.row.ClientID {
-		return refuse(IDToken, "its only audience is our client id")
-	}
-	return refuse(WrongAudience, "it names %s, want one of %v", quoted(fmt.Sprint(named)), j.row.Audiences)
+func (j *judgement) signature(ctx context.Context) (err error) {
+	j.keySet, err = j.row.keys.verify(ctx, j.compact)
+	return err
 }
 
 func (j *judgement) lifetime(context.Context) error {
@@ -120,6 +145,7 @@ func (j *judgement) lifetime(context.Context) error {
 	case there && j.now.Add(j.row.Leeway).Before(starts):
 		return refuse(NotYetValid, "not before %v", starts.UTC().Format(time.RFC3339))
 	}
+	j.begins = starts
 	j.issued, there, err = j.claims.instant("iat")
 	switch {
 	case err != nil:
@@ -131,57 +157,16 @@ func (j *judgement) lifetime(context.Context) error {
 	case j.row.MaxAge > 0 && j.now.After(j.issued.Add(j.row.MaxAge+j.row.Leeway)):
 		return refuse(TooOld, "issued at %v, at most %v ago is allowed", j.issued.UTC().Format(time.RFC3339), j.row.MaxAge)
 	}
-	return nil
-}
-
-func (j *judgement) required(context.Context) error {
-	if j.row.Kind != AccessToken {
-		return nil // iss, aud, exp and sub are looked at for every kind
-	}
-	for _, name := range []string{"client_id", "jti"} {
-		if _, err := j.claims.required(name); err != nil {
-			return err
-		}
-	}
-	if !j.claims.has("iat") {
-		return refuse(MissingClaim, "iat is missing")
+	if there && j.issued.After(j.begins) {
+		j.begins = j.issued
 	}
 	return nil
 }
 
-// notAnother: before RFC 9068 nothing but its claims tells a token's kind.
-func (j *judgement) notAnother(context.Context) error {
-	if j.row.Kind != LegacyAccessToken {
-		return nil
+func (j *judgement) lifetimeWanted() string {
+	s := fmt.Sprintf("not expired, and begun, at %v give or take %v", j.now.UTC().Format(time.RFC3339), j.row.Leeway)
+	if j.row.MaxAge > 0 {
+		s += fmt.Sprintf(", issued at most %v ago", j.row.MaxAge)
 	}
-	for _, name := range []string{"nonce", "at_hash", "c_hash", "s_hash"} {
-		if j.claims.has(name) {
-			return refuse(IDToken, "it has %s", name)
-		}
-	}
-	for _, name := range []string{"events", "htu"} { // logout and other security events, DPoP proof
-		if j.claims.has(name) {
-			return refuse(WrongType, "it has %s, which no access token has", name)
-		}
-	}
-	return nil
-}
-
-// binding is also where a DPoP proof will be checked against cnf.jkt. Until
-// then a bound token cannot prove that its sender is its owner.
-func (j *judgement) binding(context.Context) error {
-	if j.claims.has("cnf") {
-		return refuse(Bound, "it has cnf, and came as a plain bearer token")
-	}
-	return nil
-}
-
-func (j *judgement) who(context.Context) error {
-	p, err := j.claims.principal(j.row.Issuer)
-	if err != nil {
-		return err
-	}
-	p.ExpiresAt, p.IssuedAt = j.expires, j.issued
-	j.principal = p
-	return nil
+	return s
 }

@@ -72,7 +72,9 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 		v.holders = append(v.holders, keys)
 		r.keys = keys
 	}
-	return v, nil
+	var err error
+	v.verdicts, err = newVerdictCache(cfg.CacheTokens, cfg.CacheBytes)
+	return v, err
 }
 
 // separate looks at the rows of one issuer beside each other. No audience of

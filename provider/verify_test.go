@@ -169,7 +169,7 @@ func TestEveryReasonToRefuseAToken(t *testing.T) {
 		}
 	})
 	for _, why := range Reasons() {
-		if !hit[why] {
+		if !hit[why] && !slices.Contains(loginReasons, why) {
 			t.Errorf("no token was refused as %q", why)
 		}
 	}

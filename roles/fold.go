@@ -38,6 +38,16 @@ func Fold(person Email, facts []Fact, cat Catalog, now time.Time) Decision {
 		known[f.Key()] = f
 	}
 
+	// Of a gift both rows name the receiver. The receiver's own row speaks, for
+	// that is where a seller takes access back; the giver's only pays for it.
+	paysFor := map[FactKey]bool{}
+	for _, f := range known {
+		payer, ok := known[FactKey{f.Shop, Sale, f.Parent}]
+		if f.Kind == Sale && ok && f.Parent != "" && f.Parent != f.Ref && payer.Parent != f.Ref && payer.Person == f.Person && payer.Product == f.Product {
+			paysFor[payer.Key()] = true
+		}
+	}
+
 	// Of a subscription only one charge speaks: the newest good one says which
 	// tier, the oldest known says whose it is (a renewal may carry the address
 	// of a changed shop account).
@@ -45,7 +55,7 @@ func Fold(person Email, facts []Fact, cat Catalog, now time.Time) Decision {
 	memberships := map[FactKey]*membership{}
 	var sales []Fact
 	for _, f := range known {
-		if f.Kind != Sale {
+		if f.Kind != Sale || paysFor[f.Key()] {
 			continue
 		}
 		if f.Subscription == "" {
@@ -157,6 +167,9 @@ func judgeMembership(f Fact, k FactKey, known map[FactKey]Fact, cat Catalog, now
 	rules := cat.Shops[f.Shop]
 	e := Entitlement{Fact: f, Roles: cat.rolesFor(f), Until: sub.Until}
 	e.Allows, e.Why = allows(sub.State, rules)
+	if e.Allows && f.State == Revoked {
+		e.Allows, e.Why = false, string(Revoked)
+	}
 	if e.Allows && !sub.Until.IsZero() && !now.Before(sub.Until) {
 		e.Allows, e.Why = rules.KeepAfterEnd, "its time is over"
 	}

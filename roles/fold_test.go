@@ -113,6 +113,9 @@ func TestFoldReadsThePurchaseTable(t *testing.T) {
 		{"a bundle that lies in a circle ends", []roles.Fact{sale("c1", parent("c2")), sale("c2", parent("c1"), product("two"))}, []string{"rol_one", "rol_two"}},
 
 		{"a gift is the receiver's", []roles.Fact{sale("g", parent("giver")), sale("giver")}, []string{"rol_one"}},
+		{"a gift whose receiver's access was taken back by hand is gone", []roles.Fact{sale("g", parent("giver"), state(roles.Revoked)), sale("giver")}, nil},
+		{"a gift whose receiver's row nobody told of is still the receiver's", []roles.Fact{sale("giver")}, []string{"rol_one"}},
+		{"a membership whose access was taken back by hand", []roles.Fact{sale("s1", subscribed("m")), sale("s2", subscribed("m"), bought(later), state(roles.Revoked)), membership("m")}, nil},
 		{"a gift charged back is gone", []roles.Fact{sale("g", parent("giver")), sale("giver", state(roles.Disputed))}, nil},
 		{"the giver's part of a given bundle is not the giver's", []roles.Fact{sale("c1", parent("giver")), sale("giver", product("bundle"), person("eve@example.test"))}, nil},
 

@@ -113,7 +113,7 @@ func TestWhatChangesWithoutAPingIsFoundWithinADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHouse(t, houseConfig{bubble: true, dir: t.TempDir()})
 		defer h.close()
-		stop := h.running(h.sweeper())
+		stop := h.running(h.sweeper(func(c *webhooks.SweeperConfig) { c.Every = 20 * time.Minute }))
 		defer stop()
 		time.Sleep(time.Second)
 		buy := func(who string) Sale { return must(h.shop.Buy(BuyOptions{Email: who, Product: "one"})) }

@@ -17,7 +17,7 @@ func TestCallsPerPurchase(t *testing.T) {
 	w.open(t, benchSQLite(t))
 	w.run(t)
 	w.tenant.AddUser(auth0test.User{ID: "auth0|old", Email: "old@example.test", EmailVerified: true})
-	conn := benchDial(t, w.app.public.Addr().String())
+	conn := benchConnect(t, w.app.public.Addr().String())
 
 	const lookUp, create, read = "GET /api/v2/users-by-email", "POST /api/v2/users", "GET /api/v2/users/{id}/roles"
 	readBack := map[string]int{"GET /v2/sales/{id}": 1, "GET /v2/sales": 1}

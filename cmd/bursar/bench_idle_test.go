@@ -66,7 +66,7 @@ func benchmarkIdle(b *testing.B, program, storeURL string) {
 			b.Fatalf("%v\n%s", err, &said)
 		}
 		w.settled(b)
-		conn := benchDial(b, listen)
+		conn := benchConnect(b, listen)
 		for i := range purchases {
 			if err := conn.deliver(benchRequest(listen, w.buy(b, fmt.Sprintf("buyer-%d@example.test", i), 0))); err != nil {
 				b.Fatal(err)

@@ -20,17 +20,24 @@ type benchConn struct {
 	r *bufio.Reader
 }
 
-// benchDial returns nil, and has failed the test, if nobody answers.
-func benchDial(tb testing.TB, host string) *benchConn {
+// benchConnect is for the goroutine of the test alone.
+func benchConnect(tb testing.TB, host string) *benchConn {
 	tb.Helper()
-	c, err := net.Dial("tcp", host)
+	c, err := benchDial(host)
 	if err != nil {
-		tb.Errorf("dial: %v", err)
-		return nil
+		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { c.Close() })
+	return c
+}
+
+func benchDial(host string) (*benchConn, error) {
+	c, err := net.Dial("tcp", host)
+	if err != nil {
+		return nil, err
+	}
 	c.SetDeadline(time.Now().Add(2 * time.Minute))
-	return &benchConn{c, bufio.NewReaderSize(c, 1024)}
+	return &benchConn{c, bufio.NewReaderSize(c, 1024)}, nil
 }
 
 var benchOK = []byte("HTTP/1.1 200 ")
@@ -62,9 +69,7 @@ func benchClosedLoop(tb testing.TB, host string, clients int, during time.Durati
 	tb.Helper()
 	conns := make([]*benchConn, clients)
 	for c := range conns {
-		if conns[c] = benchDial(tb, host); conns[c] == nil {
-			return nil, 0
-		}
+		conns[c] = benchConnect(tb, host)
 	}
 	took1 := make([][]time.Duration, clients)
 	var next atomic.Int64
@@ -100,15 +105,19 @@ func benchOpenLoop(tb testing.TB, host string, every time.Duration, requests [][
 	var wg sync.WaitGroup
 	for range conns {
 		wg.Go(func() {
-			var conn *benchConn // the service hangs up on whoever dials and says nothing
+			// Dialled at the first turn: the service hangs up on whoever dials and
+			// says nothing.
+			var conn *benchConn
 			for i := range turn {
+				var err error
 				if conn == nil {
-					conn = benchDial(tb, host)
-					if conn == nil {
+					if conn, err = benchDial(host); err != nil {
+						tb.Errorf("dial: %v", err)
 						return
 					}
+					defer conn.Close()
 				}
-				if err := conn.deliver(requests[i]); err != nil {
+				if err = conn.deliver(requests[i]); err != nil {
 					tb.Errorf("delivery: %v", err)
 					return
 				}

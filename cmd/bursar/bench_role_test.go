@@ -49,7 +49,7 @@ func benchPurchases(b *testing.B, storeURL string, rate, many int) []time.Durati
 	if rate > 0 {
 		_, sent = benchOpenLoop(b, host, time.Second/time.Duration(rate), requests)
 	} else {
-		conn := benchDial(b, host)
+		conn := benchConnect(b, host)
 		for i, request := range requests {
 			sent[i] = time.Now()
 			if err := conn.deliver(request); err != nil {

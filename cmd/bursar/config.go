@@ -157,9 +157,13 @@ func parseConfig(text string) (Config, error) {
 	if err != nil {
 		var p toml.ParseError
 		if errors.As(err, &p) {
-			return Config{}, fmt.Errorf("  line %d: %s", p.Position.Line, strings.TrimPrefix(p.Message, "toml: "))
+			where := fmt.Sprintf("  line %d: ", p.Position.Line)
+			if p.LastKey != "" {
+				where += p.LastKey + ": "
+			}
+			return Config{}, fmt.Errorf("%s%s", where, strings.TrimPrefix(p.Message, "toml: "))
 		}
-		return Config{}, fmt.Errorf("  %w", err)
+		return Config{}, errors.New("  " + strings.TrimPrefix(err.Error(), "toml: "))
 	}
 	var faults faults
 	for _, key := range md.Undecoded() {
@@ -354,8 +358,11 @@ type duration time.Duration
 
 func (d *duration) UnmarshalText(b []byte) error {
 	v, err := time.ParseDuration(string(b))
+	if err != nil {
+		return fmt.Errorf(`%q is no duration, such as "90s" or "24h"`, b)
+	}
 	*d = duration(v)
-	return err
+	return nil
 }
 
 func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }

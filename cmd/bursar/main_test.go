@@ -23,6 +23,10 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"bursar": func() { os.Exit(run()) }})
 }
 
+// exampleFile is what config_test.go and a script hold the program against;
+// scripts run elsewhere, so it is absolute.
+var exampleFile, _ = filepath.Abs("../../config.example.toml")
+
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	runScripts(t, testscript.Params{Dir: "testdata/script"}, nil)

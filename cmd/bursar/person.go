@@ -141,31 +141,64 @@ func roleNames(cat roles.Catalog, ids []string) string {
 }
 
 // personJSON are the fields that scripts may rely on.
-func personJSON(v roles.View, d roles.Decision, cat roles.Catalog) map[string]any {
+func personJSON(v roles.View, d roles.Decision, cat roles.Catalog) any {
 	type purchase struct {
-		Shop, Sale, Product string
-		Variants            []string `json:",omitempty"`
-		State, Why          string
-		Allows, Verified    bool
-		Roles               []string
-		Bought              time.Time
-		Until               *time.Time `json:",omitempty"`
+		Shop     string    `json:"shop"`
+		Sale     string    `json:"sale"`
+		Product  string    `json:"product"`
+		Variants []string  `json:"variants,omitempty"`
+		State    string    `json:"state"`
+		Verified bool      `json:"verified"`
+		Allows   bool      `json:"allows"`
+		Why      string    `json:"why"`
+		Roles    []string  `json:"roles"` // by name
+		Bought   time.Time `json:"bought"`
+		Until    time.Time `json:"until,omitzero"`
+	}
+	type account struct {
+		ID        string    `json:"id"`
+		Created   bool      `json:"created"` // by bursar
+		Held      bool      `json:"held"`
+		HeldSince time.Time `json:"held_since,omitzero"`
 	}
 	type holding struct {
-		Account, Role, Name, State string
-		Ours                       bool
+		Account string `json:"account"`
+		Role    string `json:"role"`
+		Name    string `json:"name"`
+		State   string `json:"state"`
+		Ours    bool   `json:"ours"`
 	}
-	bought, holds := []purchase{}, []holding{}
+	type happening struct {
+		At     time.Time `json:"at"`
+		What   string    `json:"what"`
+		Detail string    `json:"detail"`
+	}
+	out := struct {
+		Email    string      `json:"email"`
+		Status   string      `json:"status"`
+		Note     string      `json:"note"`
+		Due      time.Time   `json:"due,omitzero"`
+		Bought   []purchase  `json:"bought"`
+		Accounts []account   `json:"accounts"`
+		Holds    []holding   `json:"holds"`
+		Journal  []happening `json:"journal"`
+	}{string(v.Person), string(v.Status), v.Note, v.Due, []purchase{}, []account{}, []holding{}, []happening{}}
 	for _, e := range d.Entitlements {
-		p := purchase{Shop: e.Fact.Shop, Sale: e.Fact.Ref, Product: e.Fact.Product, Variants: e.Fact.Variants, State: string(e.Fact.State),
-			Why: e.Why, Allows: e.Allows, Verified: e.Fact.Proof >= roles.ReadBack, Roles: e.Roles, Bought: e.Fact.Bought}
-		if !e.Until.IsZero() {
-			p.Until = &e.Until
+		names := []string{}
+		for _, id := range e.Roles {
+			names = append(names, cat.Name(id))
 		}
-		bought = append(bought, p)
+		out.Bought = append(out.Bought, purchase{e.Fact.Shop, e.Fact.Ref, e.Fact.Product, e.Fact.Variants, string(e.Fact.State),
+			e.Fact.Proof >= roles.ReadBack, e.Allows, e.Why, names, e.Fact.Bought, e.Until})
+	}
+	for _, a := range v.Accounts {
+		out.Accounts = append(out.Accounts, account{a.ID, a.Created, a.Held, a.HeldSince})
 	}
 	for _, h := range v.Holdings {
-		holds = append(holds, holding{h.Account, h.Role, cat.Name(h.Role), string(h.State), h.Ours})
+		out.Holds = append(out.Holds, holding{h.Account, h.Role, cat.Name(h.Role), string(h.State), h.Ours})
 	}
-	return map[string]any{"email": v.Person, "status": v.Status, "note": v.Note, "bought": bought, "accounts": v.Accounts, "holds": holds, "journal": v.Journal}
+	for _, s := range v.Journal {
+		out.Journal = append(out.Journal, happening{s.At, string(s.Word), s.Detail})
+	}
+	return out
 }

@@ -34,7 +34,7 @@ func (a *App) routes() http.Handler {
 // section 6).
 func neverRedirect(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := clean(r.URL.Path); p != r.URL.Path && strings.HasPrefix(p, "/webhooks/") {
+		if p := clean(r.URL.Path); p != r.URL.Path && strings.HasPrefix(p+"/", "/webhooks/") {
 			r = r.Clone(r.Context())
 			r.URL.Path, r.URL.RawPath = p, ""
 		}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -51,6 +52,27 @@ var serviceVerbs = map[string]verb{
 		fmt.Fprintf(ts.Stdout(), "%d\n%s\n", resp.StatusCode, body)
 		return err
 	}},
+	// until-get waits until an answer matches.
+	"until-get": {2, "URL REGEXP", func(w *world, _ *testscript.TestScript, args []string) error {
+		want, err := regexp.Compile(args[1])
+		if err != nil {
+			return err
+		}
+		var last []byte
+		err = w.await("GET "+args[0]+" to say "+args[1], func() (bool, error) {
+			resp, err := http.Get(args[0])
+			if err != nil {
+				return false, err
+			}
+			defer resp.Body.Close()
+			last, err = io.ReadAll(resp.Body)
+			return want.Match(last), err
+		})
+		if err != nil {
+			return fmt.Errorf("%w\nthe last answer: %s", err, last)
+		}
+		return nil
+	}},
 	// session EMAIL PASSWORD logs in at the tenant and asks who that is.
 	"session": {2, "EMAIL PASSWORD", func(w *world, ts *testscript.TestScript, args []string) error {
 		token, err := w.tenant.LearnerToken(args[0], args[1], "https://school.example/api")
@@ -91,6 +113,31 @@ var serviceVerbs = map[string]verb{
 			return err
 		}
 		return w.sql("UPDATE people SET finished_at = finished_at - " + strconv.FormatInt(d.Milliseconds(), 10))
+	}},
+	// example makes the repository's config.example.toml the config, on ports of ours.
+	"example": {0, "", func(w *world, _ *testscript.TestScript, _ []string) error {
+		text, err := os.ReadFile(exampleFile)
+		if err != nil {
+			return err
+		}
+		moved := strings.NewReplacer("127.0.0.1:8080", w.public, "127.0.0.1:8081", w.operations, "127.0.0.1:8090", freeAddr(), "127.0.0.1:8091", freeAddr())
+		return os.WriteFile(w.config, []byte(moved.Replace(string(text))), 0o600)
+	}},
+	// write-token writes the shop's access token into a file.
+	"write-token": {1, "FILE", func(w *world, ts *testscript.TestScript, args []string) error {
+		return os.WriteFile(ts.MkAbs(args[0]), []byte(w.token+"\n"), 0o600)
+	}},
+	// in-order wants the texts in the last program's output, one after the other.
+	"in-order": {1, "TEXT ...", func(_ *world, ts *testscript.TestScript, args []string) error {
+		rest := ts.ReadFile("stdout")
+		for _, text := range args {
+			_, after, ok := strings.Cut(rest, text)
+			if !ok {
+				return fmt.Errorf("%q does not follow:\n%s", text, rest)
+			}
+			rest = after
+		}
+		return nil
 	}},
 	// sql changes the database behind bursar's back.
 	"sql": {1, "STATEMENT", func(w *world, _ *testscript.TestScript, args []string) error { return w.sql(args[0]) }},

@@ -178,7 +178,7 @@ func (r run) concerned(ctx context.Context, f roles.Fact) ([]roles.Email, error)
 	for range parentDepth {
 		var next []string
 		for _, payer := range payers {
-			paid, err := r.factsWhere(ctx, `shop = $1 AND parent = $2 AND kind = 'sale'`, f.Shop, payer)
+			paid, err := r.factsWhere(ctx, paidFor, f.Shop, payer)
 			if err != nil {
 				return nil, err
 			}
@@ -206,9 +206,17 @@ func (r run) members(ctx context.Context, shop, subscription string) ([]roles.Em
 		err := rows.Scan(&p)
 		people = append(people, p)
 		return err
-	}, `SELECT DISTINCT person FROM facts WHERE shop = $1 AND subscription = $2 AND kind = 'sale'`, shop, subscription)
+	}, membersOf, shop, subscription)
 	return people, err
 }
+
+// A sale is what is no subscription: asked for by kind = 'sale', SQLite would
+// go through every sale of the shop, because it knows no better than that shop
+// and kind are as good a choice as shop and parent.
+const (
+	paidFor   = `shop = $1 AND parent = $2 AND kind <> 'subscription'`
+	membersOf = `SELECT DISTINCT person FROM facts WHERE shop = $1 AND subscription = $2 AND kind <> 'subscription'`
+)
 
 // recheckEvery keeps a shop's duplicates from costing provider calls: only
 // somebody who has looked at the result and pressed "resend" comes so late.

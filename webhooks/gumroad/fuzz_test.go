@@ -31,6 +31,9 @@ func wellKept(t *testing.T, header http.Header, body []byte) {
 		t.Fatalf("%d and %d bytes to show", len(ev.Ref), len(ev.Kind))
 	}
 	for _, f := range kept {
+		if names := segments(f.key); plain(f.key) && !slices.Equal(names, []string{f.key}) {
+			t.Fatalf("%q counts as one plain name, and is %q", f.key, names)
+		}
 		name := strings.ToLower(unbracket(f.key))
 		if strings.HasPrefix(name, "card[") || strings.Contains(name, "[card][") || name == "street_address" {
 			t.Fatalf("%q is kept", f.key)

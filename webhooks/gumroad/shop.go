@@ -85,7 +85,8 @@ func (s *Shop) Parse(h http.Header, body []byte) (webhooks.Event, error) {
 	_, retry := p.lookup("retry_count")
 	retry = retry && !p.shadowed("retry_count")
 	p = p.clean()
-	ev := webhooks.Event{Shop: s.name, Kind: kindOf(p), Ref: sale, Key: p.key(), Body: p.encode(), Retry: retry}
+	kept := p.encode()
+	ev := webhooks.Event{Shop: s.name, Kind: kindOf(p), Ref: sale, Key: p.key(kept), Body: kept, Retry: retry}
 	if ev.Ref == "" {
 		ev.Ref = subscription
 	}
