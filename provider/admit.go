@@ -16,6 +16,7 @@ type publicKey struct {
 	kty        string
 	algorithms []string // those it may check: its own alg, or all that fit its type and curve
 	public     crypto.PublicKey
+	parameters map[string]string // the entry again, as far as we looked at it
 }
 
 func (k *publicKey) fits(alg string) bool { return slices.Contains(k.algorithms, alg) }
@@ -136,15 +137,21 @@ func admit(entry json.RawMessage) (*publicKey, error) {
 	if key.kid, _, err = m.text("kid"); err != nil || len(key.kid) > maxKeyID {
 		return nil, errSkip
 	}
-	if key.public, err = material(m, kty, curve); err != nil {
+	if key.public, key.parameters, err = material(m, kty, curve); err != nil {
 		return nil, errSkip
+	}
+	if key.kid != "" {
+		key.parameters["kid"] = key.kid
+	}
+	if limited {
+		key.parameters["alg"] = alg
 	}
 	return key, nil
 }
 
 // material makes the key itself and looks at its strength.
-func material(m members, kty, curve string) (crypto.PublicKey, error) {
-	parameters := map[string]string{"kty": kty}
+func material(m members, kty, curve string) (public crypto.PublicKey, parameters map[string]string, err error) {
+	parameters = map[string]string{"kty": kty}
 	if curve != "" {
 		parameters["crv"] = curve
 	}
@@ -152,41 +159,40 @@ func material(m members, kty, curve string) (crypto.PublicKey, error) {
 	for _, name := range map[string][]string{"RSA": {"n", "e"}, "EC": {"x", "y"}, "OKP": {"x"}}[kty] {
 		value, there, err := m.text(name)
 		if err != nil || !there {
-			return nil, fmt.Errorf("%s is missing", name)
+			return nil, nil, fmt.Errorf("%s is missing", name)
 		}
 		octets, err := strictBase64(value)
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, nil, fmt.Errorf("%s: %w", name, err)
 		case curve != "" && len(octets) != sizes[curve]:
-			return nil, fmt.Errorf("%s has %d bytes", name, len(octets))
+			return nil, nil, fmt.Errorf("%s has %d bytes", name, len(octets))
 		case curve == "" && len(octets) == 0:
-			return nil, fmt.Errorf("%s is empty", name)
+			return nil, nil, fmt.Errorf("%s is empty", name)
 		case name == "e" && len(octets) > 4: // the library would cut it silently
-			return nil, errors.New("e is too large")
+			return nil, nil, errors.New("e is too large")
 		}
 		parameters[name] = value
 	}
-	public, err := makeKey(parameters)
-	if err != nil {
-		return nil, err
+	if public, err = makeKey(parameters); err != nil {
+		return nil, nil, err
 	}
 	switch public := public.(type) {
 	case *rsa.PublicKey:
 		// At least 2048 bits: RFC 7518 section 3.3. Above 8192 a check takes so
 		// long that tokens become a weapon.
 		if bits := public.N.BitLen(); bits < 2048 || bits > 8192 {
-			return nil, fmt.Errorf("RSA key of %d bits", bits)
+			return nil, nil, fmt.Errorf("RSA key of %d bits", bits)
 		}
 		if public.N.Bit(0) == 0 || public.E < 3 || public.E%2 == 0 || public.E > 1<<31-1 {
-			return nil, errors.New("not an RSA key")
+			return nil, nil, errors.New("not an RSA key")
 		}
 	case *ecdsa.PublicKey:
 		if _, err := public.ECDH(); err != nil { // is the point on the curve?
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return public, nil
+	return public, parameters, nil
 }
 
 // signatureValid checks t's signature with this key, and nothing else.

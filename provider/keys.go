@@ -20,6 +20,7 @@ type KeySetConfig struct {
 	OwnKeys          func(context.Context) ([]byte, error) // see Issuer.OwnKeys
 	Algorithms       []string                              // nil means RS256; see Issuer.Algorithms
 	InsecureLoopback bool                                  // see Issuer.InsecureLoopback
+	Store            KeyStore                              // keeps the last good keys over a restart; nil means that a restart needs the provider
 	Refresh          time.Duration                         // how old keys become when the provider gives no max-age; zero means 10 min
 	MaxStale         time.Duration                         // how long fetched keys count while the provider is down; zero means 24 h
 	Client           *http.Client                          // nil means one of our own; its redirects, cookies and time limit are ours in any case
@@ -55,7 +56,10 @@ type KeySet struct {
 	held   atomic.Pointer[heldKeys] // nil until the first fetch that succeeded
 	counts keyCounters
 
+	saving sync.Mutex // one save at a time; held without mu
+
 	mu       sync.Mutex // guards what follows
+	loaded   bool       // the store was asked, which is done once
 	flight   *flight    // the fetch under way, nil if there is none
 	failures int        // in a row
 	retryAt  time.Time  // not before, after a failure
@@ -81,6 +85,7 @@ type flight struct {
 	err       error       // to be read after landed
 	dragging  atomic.Bool // somebody ran out of patience; nobody else need wait with old keys
 	forNewKey bool        // wanted for a key id not known
+	revived   bool        // it ended with keys out of the store; to be read after landed
 }
 
 // NewKeySet makes no request.
@@ -244,6 +249,9 @@ func (k *KeySet) firstKeys(ctx context.Context) (*heldKeys, error) {
 	}
 	if f.err != nil {
 		return nil, k.unavailable(f.err, now)
+	}
+	if f.revived {
+		return k.usable(ctx, now) // which sees to fresh ones
 	}
 	return k.held.Load(), nil
 }

@@ -96,7 +96,7 @@ type walker struct {
 }
 
 func (w *walker) space() {
-	for w.at < len(w.doc) && bytes.IndexByte([]byte(" \t\r\n"), w.doc[w.at]) >= 0 {
+	for w.at < len(w.doc) && blank(w.doc[w.at]) {
 		w.at++
 	}
 }
@@ -106,7 +106,8 @@ func (w *walker) object(depth int, into members) error {
 	if depth > maxDepth {
 		return fmt.Errorf("nested more than %d deep", maxDepth)
 	}
-	var names []string
+	var few [8]string // most nested objects have no more, and need no memory of their own
+	names := few[:0]
 	w.at++ // {
 	for w.space(); w.doc[w.at] != '}'; w.space() {
 		if w.doc[w.at] == ',' {
@@ -121,7 +122,11 @@ func (w *walker) object(depth int, into members) error {
 		if err != nil {
 			return err
 		}
-		names = append(names, name)
+		if into == nil {
+			names = append(names, name)
+		} else if _, there := into[name]; there {
+			return errTwice
+		}
 		w.space()
 		w.at++ // :
 		w.space()
@@ -165,11 +170,16 @@ func (w *walker) value(depth int) error {
 		_, err := w.text()
 		return err
 	}
-	for w.at < len(w.doc) && bytes.IndexByte([]byte(" \t\r\n,]}"), w.doc[w.at]) < 0 {
+	for w.at < len(w.doc) {
+		if c := w.doc[w.at]; blank(c) || c == ',' || c == ']' || c == '}' {
+			break
+		}
 		w.at++
 	}
 	return nil
 }
+
+func blank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 
 // text walks one string and returns it with its quotes.
 func (w *walker) text() ([]byte, error) {
@@ -215,11 +225,14 @@ func unquote(raw []byte) (string, error) {
 	return s, err
 }
 
+var errTwice = errors.New("a member is there twice")
+
+// different reports a name that is there twice.
 func different(names []string) error {
 	slices.Sort(names)
 	for i := 1; i < len(names); i++ {
 		if names[i] == names[i-1] {
-			return errors.New("a member is there twice")
+			return errTwice
 		}
 	}
 	return nil

@@ -34,9 +34,37 @@ func (k *KeySet) takeOff(forNewKey bool) *flight {
 }
 
 func (k *KeySet) fly(f *flight) {
+	if k.revives(f) {
+		return
+	}
 	k.counts.fetches.Add(1)
 	got, err := k.source.fetch(context.Background(), k.now, f.forNewKey)
 
+	if held := k.land(f, got, err); held != nil && k.cfg.Store != nil {
+		k.save(held)
+	}
+}
+
+// revives asks the store before the first fetch ever, and reports whether
+// that was enough for those who wait.
+func (k *KeySet) revives(f *flight) bool {
+	k.mu.Lock()
+	first := !k.loaded && k.cfg.Store != nil && k.held.Load() == nil
+	k.loaded = true
+	k.mu.Unlock()
+	if !first || !k.load() {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	defer close(f.landed)
+	k.flight, f.revived = nil, true
+	return true
+}
+
+// land takes the answer of a fetch into use, and returns the keys if it was
+// a good one.
+func (k *KeySet) land(f *flight, got fetchedKeys, err error) *heldKeys {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	defer close(f.landed)
@@ -53,7 +81,7 @@ func (k *KeySet) fly(f *flight) {
 		}
 		k.retryAt = now.Add(wait)
 		k.log.Warn("keys not fetched", "issuer", k.cfg.Issuer, "failures", k.failures, "reason", err)
-		return
+		return nil
 	}
 	age := k.cfg.Refresh
 	if got.maxAge > 0 {
@@ -83,6 +111,7 @@ func (k *KeySet) fly(f *flight) {
 	if got.entries.secret > 0 {
 		k.log.Warn("the provider publishes secret keys; they are not used", "issuer", k.cfg.Issuer, "keys", got.entries.secret)
 	}
+	return next
 }
 
 // retryIn is one second after the first failure, doubled by each further one

@@ -7,7 +7,7 @@ import (
 
 // keyCounters count since the start.
 type keyCounters struct {
-	fetches, failures, unknown, limited atomic.Uint64
+	fetches, failures, unknown, limited, storeFailures atomic.Uint64
 }
 
 // KeyStats is how one issuer's keys are, for metrics, readiness and doctor.
@@ -32,6 +32,8 @@ type KeyStats struct {
 	Trouble  string // what the last failure was, empty when all is well
 	Unknown  uint64 // lookups of key ids that we did not hold
 	Limited  uint64 // of these, answered without asking the provider
+
+	StoreFailures uint64 // saves and loads that the KeyStore could not do
 }
 
 // Stats is safe to call at any time and asks nobody.
@@ -42,6 +44,8 @@ func (k *KeySet) Stats() KeyStats {
 		Failures: k.counts.failures.Load(),
 		Unknown:  k.counts.unknown.Load(),
 		Limited:  k.counts.limited.Load(),
+
+		StoreFailures: k.counts.storeFailures.Load(),
 	}
 	k.mu.Lock()
 	s.Row = k.failures

@@ -47,7 +47,7 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 		if !there {
 			keys = KeySetConfig{
 				Issuer: issuer.URL, JWKSURL: issuer.JWKSURL, OwnKeys: issuer.OwnKeys, InsecureLoopback: issuer.InsecureLoopback,
-				Refresh: cfg.Refresh, MaxStale: cfg.MaxStale, Client: cfg.Client, Log: cfg.Log, Now: cfg.Now,
+				Refresh: cfg.Refresh, MaxStale: cfg.MaxStale, Store: cfg.KeyStore, Client: cfg.Client, Log: cfg.Log, Now: cfg.Now,
 			}
 		}
 		if keys.JWKSURL != issuer.JWKSURL || keys.InsecureLoopback != issuer.InsecureLoopback || (keys.OwnKeys == nil) != (issuer.OwnKeys == nil) {

@@ -34,6 +34,16 @@ type verdictCache struct {
 
 type fingerprint = [sha256.Size]byte
 
+// fingerprintOf copies the token to the stack, where it costs no allocation;
+// tokens so long that they do not fit are rare.
+func fingerprintOf(token string) fingerprint {
+	var copied [4 << 10]byte
+	if len(token) > len(copied) {
+		return sha256.Sum256([]byte(token))
+	}
+	return sha256.Sum256(copied[:copy(copied[:], token)])
+}
+
 // A verdict is what is kept of a believed token, in as few bytes as will do:
 // names that many tokens share are kept once. It never changes.
 type verdict struct {

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -14,6 +13,7 @@ type VerifierConfig struct {
 	Issuers  []Issuer         // the trust table, at least one row
 	Refresh  time.Duration    // see KeySetConfig
 	MaxStale time.Duration    // see KeySetConfig
+	KeyStore KeyStore         // see KeySetConfig.Store
 	Client   *http.Client     // fetches keys; see KeySetConfig
 	Log      *slog.Logger     // nil means silence
 	Now      func() time.Time // nil means time.Now
@@ -66,7 +66,7 @@ func (v *Verifier) VerifyInto(ctx context.Context, token string, p *Principal) e
 	var key fingerprint
 	cached := v.verdicts != nil && len(token) <= maxToken
 	if cached {
-		key = sha256.Sum256([]byte(token)) // the compiler makes no copy of the token for this
+		key = fingerprintOf(token)
 		hit, err := v.verdicts.recall(ctx, key, v.now(), p)
 		switch {
 		case err != nil:

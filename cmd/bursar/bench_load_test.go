@@ -7,7 +7,6 @@ import (
 	"net"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -64,22 +63,21 @@ func (c *benchConn) deliver(request []byte) error {
 }
 
 // benchClosedLoop has so many clients deliver one after the other for so long;
-// request fills in the i-th one.
-func benchClosedLoop(tb testing.TB, host string, clients int, during time.Duration, request func(i int64, buf []byte) []byte) (took []time.Duration, lasted time.Duration) {
+// request appends the next one to buf.
+func benchClosedLoop(tb testing.TB, host string, clients int, during time.Duration, request func(buf []byte) []byte) (took []time.Duration, lasted time.Duration) {
 	tb.Helper()
 	conns := make([]*benchConn, clients)
 	for c := range conns {
 		conns[c] = benchConnect(tb, host)
 	}
 	took1 := make([][]time.Duration, clients)
-	var next atomic.Int64
 	var wg sync.WaitGroup
 	began := time.Now()
 	for c, conn := range conns {
 		wg.Go(func() {
 			var buf []byte
 			for time.Since(began) < during {
-				buf = request(next.Add(1)-1, buf[:0])
+				buf = request(buf[:0])
 				asked := time.Now()
 				if err := conn.deliver(buf); err != nil {
 					tb.Errorf("delivery: %v", err)

@@ -23,6 +23,8 @@ func inboxCommand() *cobra.Command {
 		Use:   "inbox",
 		Short: "What the shops have sent, and what became of it",
 		Args:  cobra.NoArgs,
+		// A command that can run is one whose arguments are checked.
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(inboxListCommand(), inboxShowCommand(), inboxReplayCommand())
 	return cmd

@@ -37,10 +37,12 @@ identity provider, seconds after paying; a refund takes them back.
 Begin with:  bursar demo`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return hinted(err, `"`+cmd.CommandPath()+` --help" lists the flags`)
+	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(demoCommand(), serveCommand(), personCommand(), inboxCommand(), doctorCommand())
+	root.AddCommand(demoCommand(), serveCommand(), personCommand(), inboxCommand(), tokenCommand(), doctorCommand())
 	return root
 }
 

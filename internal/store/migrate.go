@@ -53,8 +53,11 @@ func migrate(ctx context.Context, eng engine, now func() time.Time) error {
 	if err != nil {
 		return err
 	}
-	have := 0
-	for done := false; !done; {
+	newest := all[len(all)-1].version
+	have := tablesVersion(ctx, eng)
+	// Whoever finds everything done must not wait for who writes: SQLite lets a
+	// busy service keep another process from the lock for as long as it likes.
+	for done := have >= newest; !done; {
 		_, err := inTransaction(ctx, eng, func(ctx context.Context, t *tx) error {
 			var err error
 			have, done, err = migrateOne(ctx, t, all, now())
@@ -64,10 +67,24 @@ func migrate(ctx context.Context, eng engine, now func() time.Time) error {
 			return fmt.Errorf("store: prepare the tables: %w", err)
 		}
 	}
-	if newest := all[len(all)-1].version; have > newest {
+	if have > newest {
 		return fmt.Errorf("%w (its tables are at version %d, this bursar knows %d)", ErrTooNew, have, newest)
 	}
 	return nil
+}
+
+// tablesVersion reads without a lock how far the tables are; 0 if it cannot be
+// told.
+func tablesVersion(ctx context.Context, eng engine) (have int) {
+	t, err := eng.snapshot(ctx)
+	if err != nil {
+		return 0
+	}
+	defer t.Rollback()
+	if err := t.QueryRowContext(ctx, `SELECT COALESCE(MAX(version), 0) FROM schema_version`).Scan(&have); err != nil {
+		return 0
+	}
+	return have
 }
 
 // migrateOne applies the next migration, if there is one.
