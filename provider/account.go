@@ -9,13 +9,17 @@ import (
 // per connection (facts: an e-mail is unique only within a database
 // connection).
 type Account struct {
-	ID            string   // the provider's user id, "auth0|5f7c8ec7c33c6c004bbafe82"
-	Email         string   // as the provider keeps it; social connections keep the case
-	EmailVerified bool     // somebody owned the mailbox once; it does not say who holds the password
-	Connections   []string // the names of its connections, primary identity first
-	CreatedByUs   bool     // carries our marker in app_metadata, which only a management client can write
-	Blocked       bool
-	CreatedAt     time.Time
+	ID            string // the provider's user id, "auth0|5f7c8ec7c33c6c004bbafe82"
+	Email         string // as the provider keeps it; social connections keep the case
+	EmailVerified bool   // somebody owned the mailbox once; it does not say who holds the password
+	// Connections are the names of its connections. The first is the primary
+	// identity's, and Email and EmailVerified are that one's word alone.
+	Connections []string
+	// CreatedByUs: it carries our marker in app_metadata, which only a management
+	// client can write, for the address that it still has.
+	CreatedByUs bool
+	Blocked     bool
+	CreatedAt   time.Time
 	// LastPasswordReset is when the password was last changed through the
 	// mailbox; zero if never. It is what releases a held account.
 	LastPasswordReset time.Time

@@ -122,6 +122,60 @@ func ExampleVerifier_Explain() {
 	// binding          refused: provider: sender-constrained token sent without proof: it has cnf, and came as a plain bearer token
 }
 
+// A login brings an ID token; it is judged by what the login expects.
+func ExampleVerifier_VerifyIDToken() {
+	verifier, err := provider.NewVerifier(provider.VerifierConfig{
+		Issuers: []provider.Issuer{{URL: "https://login.school.example/", Kind: provider.IDToken, ClientID: "course-site"}},
+		Client:  school.Client(),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	token := school.TokenOfType("JWT", map[string]any{"aud": "course-site", "nonce": "n-0S6_WzA2Mj", "name": "Kim"})
+
+	for _, nonce := range []string{"n-0S6_WzA2Mj", "of another login"} {
+		id, err := verifier.VerifyIDToken(context.Background(), token, provider.IDTokenExpectation{Nonce: nonce})
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		var profile struct{ Name string }
+		if err := id.Claims(&profile); err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(id.Subject, "is", profile.Name)
+	}
+	// It is no key to the API.
+	_, err = verifier.Verify(context.Background(), token)
+	fmt.Println(errors.Is(err, provider.WrongType))
+	// Output:
+	// auth0|7 is Kim
+	// provider: token not of this login: its nonce is not the one expected
+	// true
+}
+
+// Whoever counts allocations brings the principal along.
+func ExampleVerifier_VerifyInto() {
+	verifier, err := trust()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	token := school.Token(map[string]any{"https://school.example/roles": []string{"course-go"}})
+	var p provider.Principal // of one request at a time
+	for range 2 {            // the second time from memory
+		if err := verifier.VerifyInto(context.Background(), token, &p); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	fmt.Println(p.Subject, p.Roles, verifier.Stats().Recalled)
+	// Output:
+	// auth0|7 [course-go] 1
+}
+
 // SessionHandler tells a page who is looking at it.
 func ExampleSessionHandler() {
 	r := httptest.NewRequest("GET", "/auth/session", nil)

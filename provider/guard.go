@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,6 +20,7 @@ type Policy struct {
 	AllRoles []string // all of these are needed
 	Scopes   []string // all of these are needed
 	People   bool     // programs acting for themselves may not pass
+	Proofs   []Proof  // how the principal must have proved itself, one of these; nil means any way
 }
 
 // GuardConfig says what a Guard believes and whom it lets pass. Only Verify
@@ -66,6 +68,9 @@ func NewGuard(cfg GuardConfig) (*Guard, error) {
 			}
 		}
 	}
+	if p := cfg.Policy.Proofs; p != nil && (len(p) == 0 || slices.Contains(p, "")) {
+		faults = append(faults, errors.New("policy: Proofs is an empty list, or names an empty one; leave it out to take any"))
+	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("provider: guard: %w", err)
 	}
@@ -96,6 +101,9 @@ func (g *Guard) Decide(r *http.Request) Decision {
 
 // judge reports as a *Refusal why p may not pass.
 func (y Policy) judge(p *Principal) error {
+	if y.Proofs != nil && !slices.Contains(y.Proofs, p.Proof) {
+		return refuse(WrongProof, "%s, want one of %v", quoted(string(p.Proof)), y.Proofs)
+	}
 	if y.People && p.Machine {
 		return &Refusal{Reason: NotAPerson}
 	}
@@ -175,19 +183,21 @@ func bearerToken(r *http.Request) (string, error) {
 // with a comma between them, as a proxy joins two headers, do not fit it.
 func token68(s string) bool {
 	s = strings.TrimRight(s, "=")
-	if s == "" {
-		return false
-	}
 	for i := range len(s) {
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		case strings.IndexByte("-._~+/", c) >= 0:
-		default:
+		if !inToken68[s[i]] {
 			return false
 		}
 	}
-	return true
+	return s != ""
 }
+
+// inToken68 is a table because every byte of every token is looked up.
+var inToken68 = func() (in [256]bool) {
+	for _, c := range []byte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~+/") {
+		in[c] = true
+	}
+	return in
+}()
 
 // decision turns a verdict into an answer. err is nil if p may pass.
 func (g *Guard) decision(p *Principal, err error) Decision {
@@ -210,7 +220,7 @@ func (g *Guard) decision(p *Principal, err error) Decision {
 	case MalformedRequest:
 		d.Status, d.code = http.StatusBadRequest, "invalid_request"
 		c.code, c.description = d.code, d.description
-	case LacksScope, LacksRole, NotAPerson:
+	case LacksScope, LacksRole, NotAPerson, WrongProof:
 		d.Status, d.code = http.StatusForbidden, "insufficient_scope"
 		c.code, c.description = d.code, d.description
 		if refusal.Reason == LacksScope {

@@ -149,6 +149,14 @@ func (i *TestIssuer) Token(changes map[string]any) string {
 	return key.sign(map[string]any{"typ": "at+jwt"}, i.claims(changes))
 }
 
+// TokenOfType is the same with another typ in its header.
+func (i *TestIssuer) TokenOfType(typ string, changes map[string]any) string {
+	i.mu.Lock()
+	key := i.keys[0]
+	i.mu.Unlock()
+	return key.sign(map[string]any{"typ": typ}, i.claims(changes))
+}
+
 func (i *TestIssuer) claims(changes map[string]any) map[string]any {
 	now := time.Now().Unix()
 	return changed(map[string]any{

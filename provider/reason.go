@@ -46,6 +46,7 @@ const (
 	MalformedRequest Reason = "malformed request"
 	LacksScope       Reason = "the token lacks a required scope"
 	LacksRole        Reason = "a required role is missing"
+	WrongProof       Reason = "another way to prove who you are is needed here"
 	NotAPerson       Reason = "this is for people, and the token is a program's"
 )
 

@@ -236,14 +236,19 @@ func TestAnOutageLogsNobodyOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				issuer := NewTestIssuer(school)
-				v := newTestVerifier(t, issuer, strictRow())
+				issuer.publish(edKey("key-1"))
+				row := strictRow()
+				row.Algorithms = []string{"EdDSA", "RS256"}
+				v := newTestVerifier(t, issuer, row)
 				token := issuer.Token(map[string]any{"exp": now() + 3*86400})
 				passAll(t, v, 1, token)
 				issuer.change(storm)
 				for began := time.Now(); time.Since(began) < 24*time.Hour-time.Minute; time.Sleep(time.Minute) {
 					at := time.Now()
-					if _, err := v.Verify(t.Context(), token); err != nil {
-						t.Fatalf("after %v: %v", time.Since(began), err)
+					for _, token := range []string{token, issuer.Token(nil)} { // one remembered, one never seen
+						if _, err := v.Verify(t.Context(), token); err != nil {
+							t.Fatalf("after %v: %v", time.Since(began), err)
+						}
 					}
 					if waited := time.Since(at); waited > 0 {
 						t.Fatalf("after %v a token waited %v", time.Since(began), waited)
@@ -262,8 +267,10 @@ func TestAnOutageLogsNobodyOut(t *testing.T) {
 
 				// After a day the keys are too old to be believed, and still it is no "no".
 				time.Sleep(2 * time.Minute)
-				if _, err := v.Verify(t.Context(), token); !errors.Is(err, Unavailable) {
-					t.Errorf("after a day: %v, want %q", err, Unavailable)
+				for _, token := range []string{token, issuer.Token(nil)} {
+					if _, err := v.Verify(t.Context(), token); !errors.Is(err, Unavailable) {
+						t.Errorf("after a day: %v, want %q", err, Unavailable)
+					}
 				}
 				issuer.change(nil)
 				time.Sleep(time.Minute)
@@ -435,6 +442,107 @@ func TestATokenWithoutKeyIDNeedsExactlyOneFittingKey(t *testing.T) {
 		}
 		if n := issuer.keyFetches() - before; n != 1 {
 			t.Errorf("%d fetches, want the first only", n)
+		}
+	})
+}
+
+func TestAThousandDifferentTokensOfANewKeyPassWithOneFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := NewTestIssuer(school)
+		row := strictRow()
+		row.Algorithms = []string{"EdDSA", "RS256"}
+		v := newTestVerifier(t, issuer, row)
+		passAll(t, v, 1, issuer.Token(nil))
+		issuer.change(fog(time.Second))
+		issuer.publish(edKey("key-2"))
+		before := issuer.keyFetches()
+		tokens := make([]string, 1000)
+		for i := range tokens {
+			tokens[i] = issuer.Token(map[string]any{"jti": fmt.Sprint(i), "sub": fmt.Sprint("auth0|", i)})
+		}
+		var wg sync.WaitGroup
+		for i, token := range tokens {
+			wg.Go(func() {
+				if p, err := v.Verify(t.Context(), token); err != nil || p.Subject != fmt.Sprint("auth0|", i) {
+					t.Errorf("token %d: %+v, %v", i, p, err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := issuer.keyFetches() - before; n != 1 {
+			t.Errorf("%d fetches, want 1", n)
+		}
+	})
+}
+
+func TestAThousandDifferentForgeriesCauseNoFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := NewTestIssuer(school)
+		issuer.publish(edKey("key-1"))
+		row := strictRow()
+		row.Algorithms = []string{"EdDSA"}
+		v := newTestVerifier(t, issuer, row)
+		passAll(t, v, 1, issuer.Token(nil))
+		before := issuer.keyFetches()
+		for i := range 1000 {
+			forged := edKey2("key-1").sign(map[string]any{"typ": "at+jwt"}, issuer.claims(map[string]any{"jti": fmt.Sprint(i)}))
+			if _, err := v.Verify(t.Context(), forged); !errors.Is(err, BadSignature) {
+				t.Fatalf("%v, want %q", err, BadSignature)
+			}
+		}
+		if n := issuer.keyFetches() - before; n != 0 {
+			t.Errorf("1000 forged tokens caused %d fetches, want none", n)
+		}
+		if n := v.Stats().Remembered; n != 1 {
+			t.Errorf("%d tokens remembered, want the good one", n)
+		}
+	})
+}
+
+func TestAProviderWhoseClockIsOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := NewTestIssuer(school)
+		v := newTestVerifier(t, issuer, strictRow())
+		for _, test := range []struct {
+			ahead time.Duration
+			want  error
+		}{
+			{-30 * time.Second, nil}, {0, nil}, {30 * time.Second, nil}, // within the leeway
+			{31 * time.Second, NotYetValid}, {time.Hour, NotYetValid},
+			{-89 * time.Second, nil}, {-90 * time.Second, Expired}, // lives a minute, and half a minute is forgiven
+		} {
+			at := time.Now().Add(test.ahead).Unix()
+			token := issuer.Token(map[string]any{"iat": at, "nbf": at, "exp": at + 60})
+			for range 2 { // seen first, and remembered
+				if _, err := v.Verify(t.Context(), token); !errors.Is(err, test.want) {
+					t.Errorf("the provider's clock is ahead by %v: %v, want %v", test.ahead, err, test.want)
+				}
+			}
+		}
+	})
+}
+
+func TestRotationsWhileTokensAreRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := NewTestIssuer(school)
+		v := newTestVerifier(t, issuer, strictRow())
+		first := issuer.Token(nil)
+		passAll(t, v, 2, first)
+		// As Auth0 rotates: the old key stays published until it is revoked.
+		issuer.publish(rsaKey("key-2", 1), rsaKey("key-1", 0))
+		second := issuer.Token(nil)
+		passAll(t, v, 2, second)
+		issuer.publish(rsaKey("key-3", 2), rsaKey("key-2", 1), rsaKey("key-1", 0))
+		passAll(t, v, 2, issuer.Token(nil))
+		passAll(t, v, 2, first)
+		passAll(t, v, 2, second)
+		issuer.publish(rsaKey("key-3", 2))
+		passAll(t, v, 1, second) // until the next refresh
+		time.Sleep(defaultRefresh)
+		for _, token := range []string{first, second} {
+			if _, err := v.Verify(t.Context(), token); !errors.Is(err, UnknownKey) {
+				t.Errorf("of a revoked key: %v, want %q", err, UnknownKey)
+			}
 		}
 	})
 }

@@ -59,10 +59,12 @@ func (p AccountPolicy) Sort(accounts []provider.Account) Sorted {
 	return s
 }
 
-// place is the account's best position in Trusted; len(Trusted) if none.
+// place is the position in Trusted of the connection that vouches for the
+// e-mail; len(Trusted) if nobody trusts it. A linked identity vouches for
+// nothing here: whoever holds the primary can link a trusted one to it.
 func (p AccountPolicy) place(a provider.Account) int {
-	for i, c := range p.Trusted {
-		if a.On(c) {
+	if len(a.Connections) > 0 {
+		if i := slices.Index(p.Trusted, a.Connections[0]); i >= 0 {
 			return i
 		}
 	}

@@ -53,11 +53,44 @@ func (l *look) carryOut(ctx context.Context, plan []Change) error {
 	return nil
 }
 
-// change makes one call and notes what is true after it.
+// change asks for some roles of one account and notes what is true after it.
 func (l *look) change(ctx context.Context, op Op, account string, ids []string) error {
 	if len(ids) == 0 {
 		return nil
 	}
+	err := l.ask(ctx, op, account, ids)
+	if !errors.Is(err, provider.NotFound) {
+		return err
+	}
+	// Is it the account that is gone, or one of the roles? A provider that does
+	// not know one role of a list changes nothing at all.
+	if err := l.reread(ctx, account); err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(l.view.Accounts, func(k Known) bool { return k.ID == account }) {
+		if op == Remove {
+			return nil // so is what we wanted gone
+		}
+		return err // forgotten: the next look finds another account, or makes one
+	}
+	var dead []string
+	for _, id := range ids {
+		switch err := l.ask(ctx, op, account, []string{id}); {
+		case errors.Is(err, provider.NotFound):
+			l.drop(Holding{Account: account, Role: id, Ours: true})
+			dead = append(dead, id)
+		case err != nil:
+			return err
+		}
+	}
+	if op == Assign && len(dead) > 0 {
+		return &provider.Trouble{Kind: provider.NotFound, Doing: "assign roles", Err: errors.New("the provider no longer has the role " + l.names(dead))}
+	}
+	return nil
+}
+
+// ask makes the one call.
+func (l *look) ask(ctx context.Context, op Op, account string, ids []string) error {
 	do, word := l.cfg.Directory.Assign, RoleAssigned
 	if op == Remove {
 		do, word = l.cfg.Directory.Remove, RoleRemoved
@@ -68,14 +101,7 @@ func (l *look) change(ctx context.Context, op Op, account string, ids []string) 
 	for _, role := range ids {
 		l.out.Done = append(l.out.Done, Change{Op: op, Account: account, Role: role})
 	}
-	switch {
-	case errors.Is(err, provider.NotFound) && op == Remove:
-		// Account or role are gone: so is what we wanted gone.
-	case errors.Is(err, provider.NotFound):
-		// Is it the account that is gone, or the role? A deleted account is
-		// forgotten, and the next look finds or makes another.
-		return errors.Join(err, l.reread(ctx, account))
-	case err != nil:
+	if err != nil {
 		return err
 	}
 	for _, role := range ids {

@@ -12,10 +12,12 @@ type Catalog struct {
 	Shops map[string]Rules  // by shop name; a shop without an entry has the zero Rules
 	Names map[string]string // role id -> name, for people to read
 
-	// Open lists the names that nobody could resolve yet. While a shop has an
-	// open product name, or a line an open role, nothing is taken away: we
-	// cannot tell.
+	// Open lists the names that nobody could resolve yet.
 	Open []OpenName
+	// Doubtful are the lines whose product or variant is not resolved. What they
+	// would give is not taken from somebody who has bought in that shop: we
+	// cannot tell.
+	Doubtful []Line
 }
 
 // A Line of the catalog: whoever holds this product gets these roles.
@@ -77,12 +79,8 @@ func matchVariant(want string, have []string) bool {
 // catalog is nobody's business: emptying the catalog by mistake removes
 // nothing.
 func (c Catalog) Managed(role string) bool {
-	for _, l := range c.Lines {
-		if slices.Contains(l.Roles, role) {
-			return true
-		}
-	}
-	return false
+	has := func(l Line) bool { return slices.Contains(l.Roles, role) }
+	return slices.ContainsFunc(c.Lines, has) || slices.ContainsFunc(c.Doubtful, has)
 }
 
 // CanTell reports whether every name that could matter to a purchase in the

@@ -45,7 +45,7 @@ type Holding struct {
 // person at the provider's limit of roles has room for the new one.
 //
 // Only a role that bursar itself assigned is ever removed, only while the
-// catalog names it, and never while the decision cannot tell.
+// catalog names it, and never while an unresolved line might allow it.
 func Diff(d Decision, accounts []string, have []Holding, cat Catalog) []Change {
 	var plan []Change
 	held := map[[2]string]Holding{}
@@ -69,10 +69,10 @@ func Diff(d Decision, accounts []string, have []Holding, cat Catalog) []Change {
 			plan = append(plan, Change{Leave, h.Account, h.Role, "was there before bursar"})
 		case !cat.Managed(h.Role):
 			plan = append(plan, Change{Leave, h.Account, h.Role, "the catalog no longer names this role"})
-		case !d.CanTell:
+		case d.Maybe[h.Role]:
 			plan = append(plan, Change{Leave, h.Account, h.Role, "a name in the catalog is not resolved yet"})
-		case !slices.Contains(accounts, h.Account):
-			plan = append(plan, Change{Leave, h.Account, h.Role, "the account is not one we may act on"})
+		case len(d.Want[h.Role]) > 0:
+			plan = append(plan, Change{Leave, h.Account, h.Role, "the account is held"})
 		default:
 			plan = append(plan, Change{Remove, h.Account, h.Role, "no live purchase allows it"})
 		}

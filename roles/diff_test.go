@@ -14,7 +14,8 @@ func TestDiffTakesOnlyWhatIsOurs(t *testing.T) {
 	theirs := func(role string) roles.Holding { return roles.Holding{ada, role, false, roles.Held} }
 	live := []roles.Fact{sale("s1")}
 	unsure := catalog
-	unsure.Open = []roles.OpenName{{Name: "Course Nine"}}
+	unsure.Open = []roles.OpenName{{Shop: "gumroad", Name: "course-nine"}}
+	unsure.Doubtful = []roles.Line{{Shop: "gumroad", Roles: []string{"rol_one"}}}
 	for _, tt := range []struct {
 		name  string
 		facts []roles.Fact
@@ -34,7 +35,9 @@ func TestDiffTakesOnlyWhatIsOurs(t *testing.T) {
 		{"a role that the catalog forgot is left", nil, []roles.Holding{ours("rol_old", roles.Held)}, catalog, []string{"leave rol_old"}},
 		{"an emptied catalog removes nothing", live, []roles.Holding{ours("rol_one", roles.Held)}, roles.Catalog{}, []string{"leave rol_one"}},
 		{"removals come first", []roles.Fact{sale("s1", product("two"))}, []roles.Holding{ours("rol_one", roles.Held)}, catalog, []string{"remove rol_one", "assign rol_two"}},
-		{"while a name is open nothing is taken, but what is due is given", []roles.Fact{sale("s1", product("two"))}, []roles.Holding{ours("rol_one", roles.Held)}, unsure, []string{"assign rol_two", "leave rol_one"}},
+		{"an open line does not keep what it would not give", []roles.Fact{sale("s1")}, []roles.Holding{ours("rol_two", roles.Held), ours("rol_one", roles.Held)}, unsure, []string{"remove rol_two"}},
+		{"nor anything for somebody with nothing left", nil, []roles.Holding{ours("rol_one", roles.Held)}, unsure, []string{"remove rol_one"}},
+		{"what an open line might allow is not taken, and what is due is given", []roles.Fact{sale("s1", product("two"))}, []roles.Holding{ours("rol_one", roles.Held)}, unsure, []string{"assign rol_two", "leave rol_one"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
@@ -48,9 +51,15 @@ func TestDiffTakesOnlyWhatIsOurs(t *testing.T) {
 	}
 }
 
-func TestDiffLeavesAnAccountAloneThatWeMayNotActOn(t *testing.T) {
-	plan := roles.Diff(roles.Fold("ada@example.test", nil, catalog, noon), nil, []roles.Holding{{"auth0|held", "rol_one", true, roles.Held}}, catalog)
-	if len(plan) != 1 || plan[0].Op != roles.Leave {
-		t.Errorf("the plan is %v, want one leave", plan)
+func TestWhatWeGaveIsTakenAlsoFromAnAccountThatIsHeldNow(t *testing.T) {
+	have := []roles.Holding{{"auth0|held", "rol_one", true, roles.Held}}
+	for _, tt := range []struct {
+		facts []roles.Fact
+		want  roles.Op
+	}{{nil, roles.Remove}, {[]roles.Fact{sale("s1")}, roles.Leave}} {
+		plan := roles.Diff(roles.Fold("ada@example.test", tt.facts, catalog, noon), nil, have, catalog)
+		if len(plan) != 1 || plan[0].Op != tt.want {
+			t.Errorf("with %d purchases the plan is %v, want one %s", len(tt.facts), plan, tt.want)
+		}
 	}
 }

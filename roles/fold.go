@@ -20,9 +20,11 @@ type Decision struct {
 	Want         map[string][]Entitlement // role id -> the live purchases that allow it
 	Entitlements []Entitlement            // every purchase, live or not, oldest first
 	Next         time.Time                // when a live entitlement ends by itself; zero: never
-	// CanTell is false while a name of the catalog is unresolved: then Want may
-	// be too small, and Diff removes nothing.
+	// CanTell is false while a name of the catalog is open that could matter:
+	// then Want may be too small. Maybe are the roles that an unresolved line
+	// might allow; Diff does not remove them.
 	CanTell bool
+	Maybe   map[string]bool
 }
 
 // Fold decides what a person should hold at the moment now. It is pure:
@@ -51,7 +53,10 @@ func Fold(person Email, facts []Fact, cat Catalog, now time.Time) Decision {
 	// Of a subscription only one charge speaks: the newest good one says which
 	// tier, the oldest known says whose it is (a renewal may carry the address
 	// of a changed shop account).
-	type membership struct{ owner, tier Fact }
+	type membership struct {
+		owner, tier Fact
+		stands      bool // a charge is left that was not given back
+	}
 	memberships := map[FactKey]*membership{}
 	var sales []Fact
 	for _, f := range known {
@@ -76,12 +81,15 @@ func Fold(person Email, facts []Fact, cat Catalog, now time.Time) Decision {
 		if paid(f.State) && (m.tier.Ref == "" || compareAge(f, m.tier) > 0) {
 			m.tier = f
 		}
+		if ok, _ := allows(f.State, cat.Shops[f.Shop]); ok {
+			m.stands = true
+		}
 		if !paid(f.State) && f.Person == person {
 			sales = append(sales, f)
 		}
 	}
 
-	d := Decision{Want: map[string][]Entitlement{}, CanTell: true}
+	d := Decision{Want: map[string][]Entitlement{}, Maybe: map[string]bool{}, CanTell: true}
 	for _, f := range sales {
 		d.add(judge(f, known, cat, now))
 	}
@@ -91,16 +99,25 @@ func Fold(person Email, facts []Fact, cat Catalog, now time.Time) Decision {
 		}
 		f := m.owner
 		f.Product, f.Variants, f.State = m.tier.Product, m.tier.Variants, m.tier.State
-		d.add(judgeMembership(f, k, known, cat, now))
+		e := judgeMembership(f, k, known, cat, now)
+		if e.Allows && !m.stands {
+			e.Allows, e.Why = false, "every charge of it is "+string(f.State)
+		}
+		d.add(e)
 	}
 	slices.SortFunc(d.Entitlements, func(a, b Entitlement) int { return compareAge(a.Fact, b.Fact) })
 
 	for _, e := range d.Entitlements {
+		if !e.Allows {
+			continue
+		}
 		if !cat.CanTell(e.Fact.Shop) {
 			d.CanTell = false
 		}
-		if !e.Allows {
-			continue
+		for _, l := range cat.Doubtful {
+			for _, r := range l.Roles {
+				d.Maybe[r] = d.Maybe[r] || l.Shop == e.Fact.Shop
+			}
 		}
 		if !e.Until.IsZero() && (d.Next.IsZero() || e.Until.Before(d.Next)) {
 			d.Next = e.Until
@@ -167,8 +184,10 @@ func judgeMembership(f Fact, k FactKey, known map[FactKey]Fact, cat Catalog, now
 	rules := cat.Shops[f.Shop]
 	e := Entitlement{Fact: f, Roles: cat.rolesFor(f), Until: sub.Until}
 	e.Allows, e.Why = allows(sub.State, rules)
-	if e.Allows && f.State == Revoked {
-		e.Allows, e.Why = false, string(Revoked)
+	// What the newest charge is under cannot be outvoted by older ones. That it
+	// was refunded can: the membership goes on.
+	if e.Allows && (f.State == Revoked || f.State == Disputed) {
+		e.Allows, e.Why = false, string(f.State)
 	}
 	if e.Allows && !sub.Until.IsZero() && !now.Before(sub.Until) {
 		e.Allows, e.Why = rules.KeepAfterEnd, "its time is over"

@@ -125,7 +125,10 @@ func TestFoldReadsThePurchaseTable(t *testing.T) {
 		{"an instalment plan paid off", []roles.Fact{sale("s1", subscribed("m")), membership("m", state(roles.PaidOff))}, []string{"rol_one"}},
 		{"cancelled for later: still in", []roles.Fact{sale("s1", subscribed("m")), membership("m", until(later))}, []string{"rol_one"}},
 		{"cancelled and the day has come", []roles.Fact{sale("s1", subscribed("m")), membership("m", until(noon))}, nil},
-		{"one charge refunded, the membership goes on", []roles.Fact{sale("s1", subscribed("m"), state(roles.Refunded)), membership("m")}, []string{"rol_one"}},
+		{"one charge refunded, the membership goes on", []roles.Fact{sale("s1", subscribed("m")), sale("s2", subscribed("m"), bought(later), state(roles.Refunded)), membership("m")}, []string{"rol_one"}},
+		{"its only charge refunded: nothing was paid", []roles.Fact{sale("s1", subscribed("m"), state(roles.Refunded)), membership("m")}, nil},
+		{"the newest instalment disputed", []roles.Fact{sale("s1", subscribed("m")), sale("s2", subscribed("m"), bought(later), state(roles.Disputed)), membership("m")}, nil},
+		{"every instalment of a finished plan disputed", []roles.Fact{sale("s1", subscribed("m"), state(roles.Disputed)), membership("m", state(roles.PaidOff))}, nil},
 		{"a failed charge alone is no membership", []roles.Fact{sale("s1", subscribed("m"), state(roles.Unpaid)), membership("m")}, nil},
 		{"the newest charge says which tier", []roles.Fact{
 			sale("s1", subscribed("m"), product("club", "Tier=Pro")),

@@ -19,7 +19,8 @@ type look struct {
 	*Reconciler
 	claim  Claim
 	began  time.Time
-	called bool // the provider was asked something
+	called bool      // the provider was asked something
+	rest   time.Time // the provider as a whole should be left alone until then
 
 	view  View
 	d     Decision
@@ -64,13 +65,20 @@ func (l *look) settle() {
 		}
 	}
 	if !l.d.CanTell {
+		// Whoever resolves the name makes everybody who waits due; the long
+		// interval is for the moment in which both happen at once.
 		l.out.Status = Waiting
-		l.out.Note = "the catalog has names that are not resolved yet, so nothing is taken away"
-		soon := l.began.Add(30 * time.Second)
-		if l.out.Next.IsZero() || soon.Before(l.out.Next) {
-			l.out.Next = soon
-		}
+		l.out.Note = "the catalog has names that are not resolved yet; what they might allow is not taken away"
+		l.out.Next = earlier(l.out.Next, l.began.Add(6*time.Hour))
 	}
+}
+
+// earlier is the first of two moments, of which zero means never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // findAccounts brings l.view.Accounts up to date. A person whose account we
@@ -268,10 +276,7 @@ func (l *look) call(ctx context.Context, do func(context.Context) error) error {
 }
 
 func (l *look) later(s Status, note string, next time.Time) error {
-	l.out.Status, l.out.Note, l.out.Next = s, note, next
-	if d := l.d.Next; !d.IsZero() && (next.IsZero() || d.Before(next)) {
-		l.out.Next = d
-	}
+	l.out.Status, l.out.Note, l.out.Next = s, note, earlier(next, l.d.Next)
 	return errLater
 }
 

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"bursar/internal/due"
@@ -41,7 +41,9 @@ type Reconciler struct {
 	log *slog.Logger
 	now func() time.Time
 
-	down atomic.Int32 // looks in a row that the provider as a whole let down
+	mu       sync.Mutex // guards what follows
+	failures int        // times in a row that the provider as a whole let us down
+	stumbled Email      // whose look failed last, since it has answered
 }
 
 // NewReconciler checks the config. It starts nothing: call Run.
@@ -101,7 +103,7 @@ func (r *Reconciler) Look(ctx context.Context, c Claim) (rest time.Time, ok bool
 	l := &look{Reconciler: r, claim: c, began: r.now()}
 	// No call may begin after the lease has ended: by then another worker may
 	// have decided otherwise.
-	work, cancel := context.WithTimeout(ctx, c.Until.Sub(l.began))
+	work, cancel := context.WithTimeout(ctx, c.Until.Sub(l.began)-r.cfg.Lease/12)
 	defer cancel()
 	err := l.run(work)
 
@@ -117,15 +119,40 @@ func (r *Reconciler) Look(ctx context.Context, c Claim) (rest time.Time, ok bool
 	}
 	l.report(err)
 
-	var t *provider.Trouble
-	if errors.As(err, &t) && t.Kind.OfProvider() && ctx.Err() == nil {
-		return o.Next, false
-	}
-	if l.called && err == nil {
-		r.down.Store(0)
+	if err == nil && l.called {
+		r.mend()
 		return time.Time{}, true
 	}
-	return time.Time{}, false
+	return l.rest, false
+}
+
+// mend says that the provider has answered.
+func (r *Reconciler) mend() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failures, r.stumbled = 0, ""
+}
+
+// suspect decides whether trouble with one person is trouble with the provider
+// as a whole, and if so until when nobody should ask. No answer at all is; a 5xx
+// may be about this one person, until another meets it too.
+func (r *Reconciler) suspect(p Email, t *provider.Trouble) (rest time.Time) {
+	switch t.Kind {
+	case provider.Throttled:
+		return t.RetryAt
+	case provider.BadCredentials, provider.Unavailable:
+	default:
+		return time.Time{}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	another := r.stumbled != "" && r.stumbled != p
+	r.stumbled = p
+	if t.Status >= 200 && t.Kind == provider.Unavailable && !another && r.failures == 0 {
+		return time.Time{}
+	}
+	r.failures++
+	return r.now().Add(due.Backoff(r.failures, 500*time.Millisecond, 15*time.Second))
 }
 
 // outcome turns how the look went into what is written down.
@@ -138,16 +165,19 @@ func (l *look) outcome(err error) Outcome {
 		return o
 	case errors.Is(err, errLater):
 		return o // the look itself has said when and why
-	case errors.As(err, &t) && t.Kind.OfProvider():
-		// Everybody waits for the provider: it is asked again soon, by few.
-		o.Attempts = l.claim.Attempts + 1
-		o.Next = t.RetryAt
-		if o.Next.IsZero() {
-			o.Next = l.now().Add(due.Backoff(int(l.down.Add(1)), 500*time.Millisecond, 15*time.Second))
-		}
 	default:
 		o.Attempts = l.claim.Attempts + 1
-		o.Next = l.now().Add(due.Backoff(o.Attempts, time.Second, 10*time.Minute))
+		top := 10 * time.Minute
+		if errors.As(err, &t) {
+			l.rest = l.suspect(l.claim.Person, t)
+			if t.Kind == provider.MissingScope {
+				top = time.Minute // costs no call, and a mended grant is seen soon
+			}
+		}
+		o.Next = l.rest // everybody comes back when the provider does
+		if o.Next.IsZero() {
+			o.Next = l.now().Add(due.Backoff(o.Attempts, time.Second, top))
+		}
 	}
 	o.Status, o.Note = Waiting, note(err)
 	return o

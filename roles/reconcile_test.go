@@ -25,6 +25,7 @@ type directory struct {
 	mu     sync.Mutex // guards all below
 	users  map[string]*provider.Account
 	held   map[string]map[string]bool
+	gone   map[string]bool // roles that were deleted; one of them fails the whole call
 	calls  []string
 	mails  []string
 	before func(call string) error // asked before a call is carried out
@@ -104,8 +105,8 @@ func (d *directory) Remove(ctx context.Context, account string, ids []string) er
 }
 
 func (d *directory) set(account string, ids []string, on bool) error {
-	if d.users[account] == nil {
-		return &provider.Trouble{Kind: provider.NotFound, Doing: "change roles"}
+	if d.users[account] == nil || slices.ContainsFunc(ids, func(r string) bool { return d.gone[r] }) {
+		return &provider.Trouble{Kind: provider.NotFound, Doing: "change roles", Status: 404}
 	}
 	if d.held[account] == nil {
 		d.held[account] = map[string]bool{}
@@ -534,23 +535,98 @@ func TestAnAccountDeletedAtTheProviderIsMadeAnew(t *testing.T) {
 	s.wantRoles(ada, "rol_one", "rol_two")
 }
 
-func TestARoleDeletedAtTheProviderDoesNotDisownTheOthers(t *testing.T) {
+func TestARoleDeletedAtTheProviderDoesNotKeepTheOthers(t *testing.T) {
 	s := newSchool(t)
-	s.tell(sale("s1"))
+	s.tell(sale("s1", product("all")))
 	s.settle()
+	s.wantRoles(ada, "rol_one", "rol_two")
+	delete(s.dir.held[ada], "rol_two")
+	s.dir.gone = map[string]bool{"rol_two": true}
+	s.tell(sale("s1", product("all"), state(roles.Refunded), at(noon.Add(time.Hour))))
+	s.settle()
+	s.wantRoles(ada)
+}
+
+func TestARoleDeletedAtTheProviderDoesNotHoldBackTheOthers(t *testing.T) {
+	s := newSchool(t)
+	s.dir.gone = map[string]bool{"rol_two": true}
+	s.tell(sale("s1", product("all")))
+	s.settle()
+	s.wantRoles(ada, "rol_one")
+	if v := s.view(); v.Status != roles.Waiting || !strings.Contains(v.Note, "Course Two") {
+		t.Errorf("status %q: %s; want it to name the role that is gone", v.Status, v.Note)
+	}
+	s.dir.gone = nil // made anew
+	s.pass(time.Hour)
+	s.settle()
+	s.wantRoles(ada, "rol_one", "rol_two")
+	s.tell(sale("s1", product("all"), state(roles.Refunded), at(noon.Add(2*time.Hour))))
+	s.settle()
+	s.wantRoles(ada)
+}
+
+func TestTroubleWithOnePersonIsNotTroubleWithTheProvider(t *testing.T) {
+	s := newSchool(t)
+	s.dir.before = func(string) error {
+		return &provider.Trouble{Kind: provider.Unavailable, Doing: "look up", Status: 500}
+	}
+	s.tell(sale("s1"))
+	for i := range 5 {
+		rest, _ := s.rec.Look(t.Context(), s.claim())
+		if !rest.IsZero() {
+			t.Fatalf("after %d failures with one and the same person everybody rests until %v", i+1, rest)
+		}
+		s.pass(time.Hour)
+	}
+	if due := s.view().Due.Sub(s.clock()); due > 10*time.Minute {
+		t.Errorf("the person comes back only in %v", due)
+	}
+	s.pass(time.Hour)
+	s.tell(sale("s9", person("eve@example.test")))
+	claims, err := s.st.Ledger().Claim(t.Context(), s.clock(), time.Minute, 10)
+	if err != nil || len(claims) != 2 {
+		t.Fatalf("claimed %d people, want 2: %v", len(claims), err)
+	}
+	var rests int
+	for _, c := range claims {
+		if rest, _ := s.rec.Look(t.Context(), c); !rest.IsZero() {
+			rests++
+		}
+	}
+	if rests == 0 {
+		t.Error("two people in a row failed, and nobody rests")
+	}
+}
+
+func TestAMissingScopeForRefundsDoesNotHoldUpBuyers(t *testing.T) {
+	s := newSchool(t)
 	s.dir.before = func(call string) error {
-		if call == "assign" {
-			return &provider.Trouble{Kind: provider.NotFound, Doing: "assign roles"}
+		if call == "remove" {
+			return &provider.Trouble{Kind: provider.MissingScope, Doing: "remove roles", Scopes: []string{"delete:role_members"}}
 		}
 		return nil
 	}
-	s.tell(sale("s2", product("two")))
+	s.tell(sale("s1"))
 	s.settle()
-	s.dir.before = nil
-	s.tell(sale("s1", state(roles.Refunded), at(noon.Add(time.Hour))), sale("s2", product("two"), state(roles.Refunded), at(noon.Add(time.Hour))))
-	s.pass(time.Hour)
-	s.settle()
-	s.wantRoles(ada)
+	s.tell(sale("s1", state(roles.Refunded), at(noon.Add(time.Minute))))
+	if rest, _ := s.rec.Look(t.Context(), s.claim()); !rest.IsZero() {
+		t.Errorf("everybody rests until %v", rest)
+	}
+	if due := s.view().Due.Sub(s.clock()); due > time.Minute {
+		t.Errorf("a mended grant is seen only after %v", due)
+	}
+}
+
+func TestALinkedIdentityVouchesForNothing(t *testing.T) {
+	policy := roles.AccountPolicy{Connection: database, Trusted: []string{database, "google-oauth2"}}
+	eve := provider.Account{ID: "evil|1", Email: "ada@example.test", EmailVerified: true, Connections: []string{"evil-oidc", "google-oauth2"}}
+	if s := policy.Sort([]provider.Account{eve}); len(s.Open) != 0 {
+		t.Error("an address that an untrusted connection calls verified is believed, because a trusted one is linked to it")
+	}
+	eve.Connections = []string{"google-oauth2", "evil-oidc"}
+	if s := policy.Sort([]provider.Account{eve}); len(s.Open) != 1 {
+		t.Error("an address that a trusted connection calls verified is not believed")
+	}
 }
 
 func TestResendRestoresWhatSomebodyTookAwayInTheDashboard(t *testing.T) {

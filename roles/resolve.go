@@ -25,8 +25,9 @@ type LineSpec struct {
 
 // A Product is what a shop calls one thing it sells.
 type Product struct {
-	ID    string
-	Names []string // permalinks, short codes and URLs, as a seller might write them
+	ID       string
+	Names    []string // permalinks, short codes and URLs, as a seller might write them
+	Variants []string // "Tier=Pro"; nil: the shop does not say
 }
 
 // ResolverConfig says whom a Resolver asks. Lines may be empty; Ledger and
@@ -56,10 +57,12 @@ type Resolver struct {
 	log     *slog.Logger
 	current atomic.Pointer[Catalog]
 
-	mu    sync.Mutex        // guards what follows
-	pins  map[Name]string   // name -> id
-	names map[string]string // role id -> name
-	why   map[Name]string   // why a name is still open
+	mu     sync.Mutex          // guards what follows
+	pins   map[Name]string     // name -> id
+	names  map[string]string   // role id -> name
+	listed bool                // names holds every role there is
+	offers map[string][]string // product id -> its variants, where the shop says
+	why    map[Name]string     // why a name is still open
 }
 
 // NewResolver asks nobody yet: until Run has, names are open and ids work.
@@ -73,7 +76,7 @@ func NewResolver(cfg ResolverConfig) (*Resolver, error) {
 	if cfg.IsProduct == nil {
 		cfg.IsProduct = func(string, string) bool { return false }
 	}
-	r := &Resolver{cfg: cfg, log: cfg.Log, pins: map[Name]string{}, names: map[string]string{}, why: map[Name]string{}}
+	r := &Resolver{cfg: cfg, log: cfg.Log, pins: map[Name]string{}, names: map[string]string{}, why: map[Name]string{}, offers: map[string][]string{}}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -128,7 +131,7 @@ func (r *Resolver) Resolve(ctx context.Context) error {
 	}
 	wasOpen := len(r.Catalog().Open)
 	for shop, list := range r.cfg.Products {
-		if !r.wants(shop) {
+		if !r.wants(shop) && !r.variants(shop) {
 			continue
 		}
 		products, err := list(ctx)
@@ -137,6 +140,11 @@ func (r *Resolver) Resolve(ctx context.Context) error {
 			continue
 		}
 		r.blame(shop, "the shop has no such product")
+		r.mu.Lock()
+		for _, p := range products {
+			r.offers[p.ID] = p.Variants
+		}
+		r.mu.Unlock()
 		if err := r.offer(ctx, shop, products); err != nil {
 			return err
 		}
@@ -207,9 +215,11 @@ func (r *Resolver) resolveRoles(ctx context.Context) error {
 	}
 	r.blame("", "the provider has no such role")
 	r.mu.Lock()
+	clear(r.names)
 	for _, role := range list {
 		r.names[role.ID] = role.Name
 	}
+	r.listed = true
 	r.mu.Unlock()
 	for _, l := range r.cfg.Lines {
 		for _, name := range l.Roles {
@@ -256,6 +266,12 @@ func (r *Resolver) wants(shop string) bool {
 	return false
 }
 
+// variants reports whether a line of the shop is narrowed to a variant: a shop
+// can rename those at any time.
+func (r *Resolver) variants(shop string) bool {
+	return slices.ContainsFunc(r.cfg.Lines, func(l LineSpec) bool { return l.Shop == shop && l.Variant != "" })
+}
+
 // blame says why the open names of a shop (or, with "", the roles) are open.
 func (r *Resolver) blame(shop, why string) {
 	r.mu.Lock()
@@ -282,37 +298,72 @@ func (r *Resolver) rebuild() {
 	}
 	for _, spec := range r.cfg.Lines {
 		line := Line{Shop: spec.Shop, Variant: spec.Variant}
-		switch n := productName(spec); {
-		case r.cfg.IsProduct(spec.Shop, spec.Product):
-			line.Product = spec.Product
-		case r.pins[n] != "":
-			line.Product = r.pins[n]
-		default:
-			_, canAsk := r.cfg.Products[spec.Shop]
-			why := cmp.Or(r.why[n], "not asked yet")
-			if !canAsk {
-				why = "no delivery has told its id yet"
-			}
-			c.Open = append(c.Open, OpenName{Shop: spec.Shop, Name: spec.Product, Why: why, Unseen: !canAsk})
-		}
 		for _, name := range spec.Roles {
-			switch n := (Name{"role", name}); {
-			case r.cfg.IsRole(name):
-				line.Roles = append(line.Roles, name)
-			case r.pins[n] != "":
-				line.Roles = append(line.Roles, r.pins[n])
-				if c.Names[r.pins[n]] == "" {
-					c.Names[r.pins[n]] = name
+			if id, why := r.role(name); why == "" {
+				line.Roles = append(line.Roles, id)
+				if c.Names[id] == "" {
+					c.Names[id] = name
 				}
-			default:
-				c.Open = append(c.Open, OpenName{Name: name, Why: cmp.Or(r.why[n], "not asked yet")})
+			} else {
+				c.Open = append(c.Open, OpenName{Name: name, Why: why})
 			}
 		}
-		if line.Product != "" {
+		id, why := r.product(spec)
+		line.Product = id
+		if id != "" {
 			c.Lines = append(c.Lines, line)
+		}
+		if why != "" {
+			_, canAsk := r.cfg.Products[spec.Shop]
+			c.Open = append(c.Open, OpenName{Shop: spec.Shop, Name: spec.Product, Why: why, Unseen: !canAsk})
+			if canAsk {
+				c.Doubtful = append(c.Doubtful, line)
+			}
 		}
 	}
 	r.current.Store(&c)
+}
+
+// role is the id behind a role's name, or why there is none.
+func (r *Resolver) role(name string) (id, why string) {
+	n := Name{"role", name}
+	switch {
+	case r.cfg.IsRole(name):
+		id = name
+	case r.pins[n] != "":
+		id = r.pins[n]
+	default:
+		return "", cmp.Or(r.why[n], "not asked yet")
+	}
+	if r.listed && r.names[id] == "" {
+		if id == name {
+			return "", "the provider has no role with that id"
+		}
+		return "", fmt.Sprintf("it was pinned to %s, which the provider no longer has; write the id of the new one", id)
+	}
+	return id, ""
+}
+
+// product is the id behind a line's product. A line whose variant the shop no
+// longer has keeps its id and is doubtful: the variant may have another name
+// now, and those who paid for it have not lost it.
+func (r *Resolver) product(spec LineSpec) (id, why string) {
+	n := productName(spec)
+	switch {
+	case r.cfg.IsProduct(spec.Shop, spec.Product):
+		id = spec.Product
+	case r.pins[n] != "":
+		id = r.pins[n]
+	default:
+		if _, canAsk := r.cfg.Products[spec.Shop]; !canAsk {
+			return "", "no delivery has told its id yet"
+		}
+		return "", cmp.Or(r.why[n], "not asked yet")
+	}
+	if has := r.offers[id]; has != nil && !matchVariant(spec.Variant, has) {
+		why = fmt.Sprintf("the product has no variant %q", spec.Variant)
+	}
+	return id, why
 }
 
 func (o OpenName) Error() string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"bursar/provider"
 	"bursar/roles"
@@ -64,13 +65,50 @@ func TestANameIsPinnedToItsFirstMeaning(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The permalink and the role's name are given to something else.
-	dir.roles = []provider.Role{{ID: "rol_other", Name: "Course One"}}
+	dir.roles = []provider.Role{{ID: "rol_one", Name: "Course One (2024)"}, {ID: "rol_other", Name: "Course One"}}
 	later := newResolver(t, s, dir, sells(roles.Product{ID: "second", Names: []string{"one"}}), line)
 	if err := later.Resolve(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if l := later.Catalog().Lines[0]; l.Product != "first" || l.Roles[0] != "rol_one" {
 		t.Errorf("after a restart the names mean %+v, want what they meant first", l)
+	}
+}
+
+func TestARoleThatIsGoneIsSaidAndNotAssigned(t *testing.T) {
+	s := newSchool(t)
+	line := roles.LineSpec{Shop: "gumroad", Product: "one", Roles: []string{"Course One", "rol_typo"}}
+	dir := tenant{directory: s.dir, roles: []provider.Role{{ID: "rol_one", Name: "Course One"}, {ID: "rol_typo", Name: "x"}}}
+	shop := sells(roles.Product{ID: "first", Names: []string{"one"}})
+	if err := newResolver(t, s, dir, shop, line).Resolve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	dir.roles = []provider.Role{{ID: "rol_new", Name: "Course One"}}
+	r := newResolver(t, s, dir, shop, line)
+	err := r.Resolve(t.Context())
+	for _, want := range []string{"pinned to rol_one", `role "rol_typo": the provider has no role with that id`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the error is %v, want it to say %s", err, want)
+		}
+	}
+	if l := r.Catalog().Lines[0]; len(l.Roles) != 0 {
+		t.Errorf("the line still gives %v", l.Roles)
+	}
+}
+
+func TestAVariantThatTheShopRenamedTakesNothingAway(t *testing.T) {
+	s := newSchool(t)
+	line := roles.LineSpec{Shop: "gumroad", Product: "club", Variant: "Pro", Roles: []string{"rol_pro"}}
+	dir := tenant{directory: s.dir, roles: []provider.Role{{ID: "rol_pro", Name: "Pro"}}}
+	r := newResolver(t, s, dir, sells(roles.Product{ID: "club-id", Names: []string{"club"}, Variants: []string{"Tier=Basic", "Tier=Professional"}}), line)
+	if err := r.Resolve(t.Context()); err == nil || !strings.Contains(err.Error(), `no variant "Pro"`) {
+		t.Errorf("the error is %v, want it to name the variant", err)
+	}
+	bought := []roles.Fact{sale("s1", product("club-id", "Tier=Professional"))}
+	d := roles.Fold("ada@example.test", bought, r.Catalog(), noon)
+	plan := roles.Diff(d, []string{ada}, []roles.Holding{{Account: ada, Role: "rol_pro", Ours: true, State: roles.Held}}, r.Catalog())
+	if len(plan) != 1 || plan[0].Op != roles.Leave {
+		t.Errorf("the plan for somebody who paid for the tier is %v, want to leave the role", plan)
 	}
 }
 
@@ -129,8 +167,12 @@ func TestResolvingANameSettlesWhoeverWaitedForIt(t *testing.T) {
 	s.tell(sale("s1"))
 	s.settle()
 	s.wantRoles(ada, "rol_one") // what is due is given
-	if v := s.view(); v.Status != roles.Waiting {
+	v := s.view()
+	if v.Status != roles.Waiting {
 		t.Fatalf("status %q while a name is open", v.Status)
+	}
+	if v.Due.Before(noon.Add(time.Hour)) {
+		t.Errorf("looked at again at %v: a name that stays open would keep everybody busy", v.Due)
 	}
 	open = false
 	s.st.Ledger().Rearm(t.Context(), roles.Waiting)

@@ -33,8 +33,8 @@ type App struct {
 	receiver   *webhooks.Receiver
 	worker     *webhooks.Worker
 	sweepers   map[string]*webhooks.Sweeper
-	verifier   *provider.Verifier
-	guard      *provider.Guard
+	verifier   *provider.Verifier // nil if the config trusts no issuer
+	guard      *provider.Guard    // likewise
 	session    http.Handler
 
 	public, operations net.Listener
@@ -45,13 +45,14 @@ type App struct {
 	embeddedShop   *embeddedShop   // likewise
 	tryPage        http.Handler    // nil unless both are embedded
 	closers        []func() error
+	started        time.Time
 }
 
 // newApp builds everything in the order in which it depends on each other. It
 // asks nobody outside; only the store is opened. onStep, if not nil, is told of
 // everything that happens.
 func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles.Step)) (_ *App, err error) {
-	a := &App{cfg: cfg, log: log, metrics: newMetrics(), sweepers: map[string]*webhooks.Sweeper{}}
+	a := &App{cfg: cfg, log: log, started: time.Now().UTC(), metrics: newMetrics(), sweepers: map[string]*webhooks.Sweeper{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
@@ -221,6 +222,9 @@ func (a *App) buildFacts(cfg Config, shops map[string]*gumroad.Shop, step func(r
 
 // buildTrust is the stream in which a request becomes a principal.
 func (a *App) buildTrust(cfg Config) (err error) {
+	if len(cfg.Issuers) == 0 {
+		return nil // a seller without an API of his own: then nobody is let in
+	}
 	if a.verifier, err = newVerifier(cfg, a.log); err != nil {
 		return err
 	}
@@ -308,6 +312,8 @@ func (a *App) announce() {
 		path := "/webhooks/" + name
 		if s.Secret != "" {
 			path += "/<secret>"
+		} else {
+			a.log.Warn("whoever finds the webhook URL can make us ask the shop: set shops."+name+".secret", "shop", name)
 		}
 		a.log.Info("webhook target", "shop", name, "url", "http://"+a.public.Addr().String()+path)
 	}

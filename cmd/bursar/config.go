@@ -336,10 +336,14 @@ func (c *Config) resolveSecrets(f *faults) {
 			*s = secret(v)
 		case "file":
 			v, err := os.ReadFile(rest)
-			if err != nil {
+			*s = secret(strings.TrimSpace(string(v)))
+			switch {
+			case err != nil:
 				f.add(key, "%v", err)
+			case *s == "":
+				// Never as if the key were not set: that would open a door.
+				f.add(key, "the file %s is empty", rest)
 			}
-			*s = secret(strings.TrimRight(string(v), "\r\n"))
 		}
 	}
 	resolve("store.url", &c.Store.URL)

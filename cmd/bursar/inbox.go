@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -37,11 +39,26 @@ func withStore(cmd *cobra.Command, path string, do func(context.Context, Config,
 	if err != nil {
 		return err
 	}
-	st, err := store.Open(cmd.Context(), store.Config{URL: string(cfg.Store.URL)})
+	st, err := openStore(cmd.Context(), cfg)
 	if err != nil {
-		return hinted(err, "store.url in the config names the database; is it the one that serve uses?")
+		return err
 	}
 	return errors.Join(do(cmd.Context(), cfg, st), st.Close())
+}
+
+// openStore opens a store that is there already: a verb that only looks must
+// not make an empty one where somebody stands in the wrong folder.
+func openStore(ctx context.Context, cfg Config) (*store.Store, error) {
+	if file, ok := strings.CutPrefix(string(cfg.Store.URL), "sqlite:"); ok {
+		if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+			return nil, hinted(fmt.Errorf("store: there is no database %s", file), `"bursar serve" makes it; a relative store.url counts from the folder you stand in`)
+		}
+	}
+	st, err := store.Open(ctx, store.Config{URL: string(cfg.Store.URL)})
+	if err != nil {
+		return nil, hinted(err, "store.url in the config names the database; is it the one that serve uses?")
+	}
+	return st, nil
 }
 
 func inboxListCommand() *cobra.Command {
@@ -89,7 +106,7 @@ func printDeliveries(w io.Writer, list []store.Delivery, asJSON bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ID\tRECEIVED\tSHOP\tSAYS\tABOUT\tTIMES\tSTATE\tWHY")
 	for _, d := range list {
-		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", d.ID, ago(d.LastReceived), d.Shop, d.Kind, d.Ref, d.Deliveries, d.State, d.Note)
+		fmt.Fprintf(t, "%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", d.ID, ago(d.LastReceived), d.Shop, printable(d.Kind), printable(d.Ref), d.Deliveries, d.State, printable(d.Note))
 	}
 	return t.Flush()
 }
@@ -120,7 +137,7 @@ func inboxShowCommand() *cobra.Command {
 				return unknownDelivery(err)
 			}
 			w := cmd.OutOrStdout()
-			fmt.Fprintf(w, "delivery  %d from %s (%s)\nsays      %s about %s\nstate     %s: %s\nreceived  %s, %d times", d.ID, d.Shop, d.Source, d.Kind, d.Ref, d.State, d.Note, d.FirstReceived.UTC().Format(time.RFC3339), d.Deliveries)
+			fmt.Fprintf(w, "delivery  %d from %s (%s)\nsays      %s about %s\nstate     %s: %s\nreceived  %s, %d times", d.ID, d.Shop, d.Source, printable(d.Kind), printable(d.Ref), d.State, printable(d.Note), d.FirstReceived.UTC().Format(time.RFC3339), d.Deliveries)
 			if d.Deliveries > 1 {
 				fmt.Fprintf(w, ", last %s", d.LastReceived.UTC().Format(time.RFC3339))
 			}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"strconv"
 	"sync"
 	"testing"
@@ -176,9 +177,9 @@ func (w *world) audit(t *testing.T, lists [][]*customer) {
 			}
 			switch {
 			case c.refunded && holds != "no roles":
-				t.Errorf("%s has the money back, and holds %s", c.email, holds)
+				t.Errorf("%s has the money back, and holds %s\n%s", c.email, holds, w.person(c.email))
 			case c.bought && !c.tried && holds != c.course:
-				t.Errorf("%s bought %s, and holds %s", c.email, c.course, holds)
+				t.Errorf("%s bought %s, and holds %s\n%s", c.email, c.course, holds, w.person(c.email))
 			case holds != "no roles" && holds != c.course:
 				t.Errorf("%s holds %s, and bought %s", c.email, holds, c.course)
 			}
@@ -191,4 +192,12 @@ func (w *world) audit(t *testing.T, lists [][]*customer) {
 		t.Errorf("%d purchases, of which %d were acknowledged, and %d refunds: that shows nothing", customers, bought, refunded)
 	}
 	t.Logf("%d purchases, of which %d were acknowledged, and %d acknowledged refunds", customers, bought, refunded)
+}
+
+// person is what bursar says about somebody, to explain a failure.
+func (w *world) person(email string) string {
+	cmd := exec.Command("bursar", "person", email, "--config", w.config)
+	cmd.Dir = w.dir
+	said, _ := cmd.CombinedOutput()
+	return string(said)
 }

@@ -28,13 +28,17 @@ func (a *App) opsHandler() http.Handler {
 func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
-	body := map[string]any{"ready": true, "mode": a.cfg.Mode, "provider": a.directory.Stats(), "keys": a.verifier.Stats()}
+	body := map[string]any{"ready": true, "mode": a.cfg.Mode, "provider": a.directory.Stats()}
+	if a.verifier != nil {
+		body["tokens"] = a.verifier.Stats()
+	}
 	status := http.StatusOK
-	backlog, err := a.store.Backlog(ctx)
-	if err != nil {
-		status, body["ready"], body["store"] = http.StatusServiceUnavailable, false, "cannot be read"
-		a.log.Error("not ready", "err", err)
-	} else {
+	// By the way that a delivery takes: a full disk can still be read.
+	if err := a.store.Inbox().SetMark(ctx, "ready", a.started.Format(time.RFC3339)); err != nil {
+		status, body["ready"], body["store"] = http.StatusServiceUnavailable, false, "cannot be written"
+		a.log.Error("not ready: deliveries cannot be kept", "err", err)
+	}
+	if backlog, err := a.store.Backlog(ctx); err == nil {
 		body["backlog"] = backlog
 	}
 	var open []string

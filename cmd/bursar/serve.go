@@ -98,24 +98,31 @@ func (a *App) Run(ctx context.Context) error {
 	return nil
 }
 
-// serveHTTP serves until ctx ends and then lets requests under way finish.
+// serveHTTP serves until ctx ends and then lets requests under way finish: it
+// returns only when the last of them has its answer.
 func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
+	finished := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(finished)
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		srv.Shutdown(grace)
+		if srv.Shutdown(grace) != nil {
+			srv.Close() // somebody does not let go
+		}
 	})
-	defer stop()
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	err := srv.Serve(l) // returns as soon as Shutdown begins
+	if stop() {
+		return err // not asked to stop: the listener broke
 	}
+	<-finished
 	return nil
 }

@@ -22,8 +22,9 @@ var serviceVerbs = map[string]verb{
 		}
 		return w.serve(resolved, args...)
 	}},
-	"stop":  {0, "", func(w *world, _ *testscript.TestScript, _ []string) error { return w.stop() }},
-	"kill9": {0, "", func(w *world, _ *testscript.TestScript, _ []string) error { return w.kill9() }},
+	// Not "stop": testscript has one, which ends the script as passed.
+	"shutdown": {0, "", func(w *world, _ *testscript.TestScript, _ []string) error { return w.stop() }},
+	"kill9":    {0, "", func(w *world, _ *testscript.TestScript, _ []string) error { return w.kill9() }},
 	"settle": {0, "", func(w *world, _ *testscript.TestScript, _ []string) error {
 		return w.settle()
 	}},

@@ -2,6 +2,8 @@ package auth0
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 	"time"
@@ -12,10 +14,11 @@ import (
 )
 
 // The marker stands in app_metadata, which a user cannot write:
-// {"bursar": {"created": true, "at": "2026-08-01T12:00:00Z"}}.
+// {"bursar": {"created": true, "for": "<hash of the address>", "at": "2026-08-01T12:00:00Z"}}.
 const (
 	marker        = "bursar"
 	markerCreated = "created"
+	markerFor     = "for"
 	markerAt      = "at"
 )
 
@@ -87,6 +90,7 @@ func (d *Directory) Create(ctx context.Context, email string) (provider.Account,
 			VerifyEmail:   new(false),
 			AppMetadata: &map[string]any{marker: map[string]any{
 				markerCreated: true,
+				markerFor:     addressHash(lower),
 				markerAt:      d.now().UTC().Format(time.RFC3339),
 			}},
 		}
@@ -125,22 +129,34 @@ func accountOf(u *management.User) (provider.Account, error) {
 		ID:                u.GetID(),
 		Email:             u.GetEmail(),
 		EmailVerified:     u.GetEmailVerified(),
-		CreatedByUs:       marked(u.GetAppMetadata()),
+		CreatedByUs:       marked(u.GetAppMetadata(), u.GetEmail()),
 		Blocked:           u.GetBlocked(),
 		CreatedAt:         u.GetCreatedAt().UTC(),
 		LastPasswordReset: u.GetLastPasswordReset().UTC(),
 	}
 	for _, i := range u.Identities {
-		if c := i.GetConnection(); c != "" && !a.On(c) {
+		// The primary identity stays first, even one without a name: the e-mail
+		// and whether it is verified are its word alone.
+		if c := i.GetConnection(); len(a.Connections) == 0 || c != "" && !a.On(c) {
 			a.Connections = append(a.Connections, c)
 		}
 	}
 	return a, nil
 }
 
-// marked reports whether app_metadata carries our marker.
-func marked(metadata map[string]any) bool {
+// marked reports whether app_metadata carries our marker for that address. An
+// account whose address was changed since is not ours any more in the sense
+// that matters: it was the first mailbox that set the password.
+func marked(metadata map[string]any, email string) bool {
 	ours, _ := metadata[marker].(map[string]any)
 	created, _ := ours[markerCreated].(bool)
-	return created
+	address, _ := ours[markerFor].(string)
+	return created && address == addressHash(strings.ToLower(email))
+}
+
+// addressHash keeps the address itself out of the metadata, where it would stay
+// behind when the learner changes it.
+func addressHash(lower string) string {
+	sum := sha256.Sum256([]byte(lower))
+	return hex.EncodeToString(sum[:16])
 }

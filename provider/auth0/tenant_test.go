@@ -209,6 +209,9 @@ func TestOnlyOurMarkerMakesAnAccountOurs(t *testing.T) {
 		{"bursar": map[string]any{}},
 		{"bursar": map[string]any{"created": "true"}},
 		{"bursar": map[string]any{"created": false}},
+		{"bursar": map[string]any{"created": true}},
+		{"bursar": map[string]any{"created": true, "for": ""}},
+		{"bursar": map[string]any{"created": true, "for": addressHash("somebody-else@example.com")}},
 	} {
 		email := fmt.Sprintf("p%d@example.com", i)
 		tenant.AddUser(auth0test.User{Email: email, AppMetadata: meta, UserMetadata: map[string]any{"bursar": map[string]any{"created": true}}})
@@ -216,6 +219,24 @@ func TestOnlyOurMarkerMakesAnAccountOurs(t *testing.T) {
 		if err != nil || len(found) != 1 || found[0].CreatedByUs {
 			t.Errorf("app_metadata %v: %+v, %v", meta, found, err)
 		}
+	}
+}
+
+// Whoever set the password did so through the first mailbox. An account that
+// was moved to a buyer's address is as good as a stranger's.
+func TestAMarkerDoesNotOutliveTheAddressItWasMadeFor(t *testing.T) {
+	tenant := school(t, append([]string{"update:users"}, Enrol.Scopes...))
+	made, err := at(t, tenant).Create(t.Context(), "Eve@example.com")
+	if err != nil || !made.CreatedByUs {
+		t.Fatalf("created %+v, %v", made, err)
+	}
+	u, _ := tenant.UserByID(made.ID)
+	tenant.DeleteUser(made.ID)
+	u.Email = "ada@example.com"
+	tenant.AddUser(u)
+	found, err := at(t, tenant).Accounts(t.Context(), "ada@example.com")
+	if err != nil || len(found) != 1 || found[0].CreatedByUs {
+		t.Errorf("the account that was moved to a buyer's address: %+v, %v", found, err)
 	}
 }
 
