@@ -128,6 +128,29 @@ func TestTheAnswersOfAProtectedResource(t *testing.T) {
 	}
 }
 
+func TestAPolicyMayAskForAProof(t *testing.T) {
+	for _, test := range []struct {
+		proofs []Proof
+		has    Proof
+		status int
+	}{
+		{nil, GrantProof, 200}, {[]Proof{GrantProof}, GrantProof, 200}, {[]Proof{BearerProof, GrantProof}, BearerProof, 200},
+		{[]Proof{GrantProof}, BearerProof, 403}, {[]Proof{BearerProof}, GrantProof, 403}, {[]Proof{GrantProof}, "", 403},
+	} {
+		g, err := NewGuard(GuardConfig{Policy: Policy{Proofs: test.proofs}, Verify: func(context.Context, string) (*Principal, error) {
+			return &Principal{Subject: "auth0|7", Proof: test.has}, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Authorization", "Bearer x")
+		if d := g.Decide(r); d.Status != test.status || test.status == 403 && !errors.Is(d.Err, WrongProof) {
+			t.Errorf("proved by %q where %q is asked for: %d, %v; want %d", test.has, test.proofs, d.Status, d.Err, test.status)
+		}
+	}
+}
+
 func TestRetryAfterSaysWhenWeAskAgain(t *testing.T) {
 	for _, test := range []struct {
 		in   time.Duration
@@ -158,6 +181,8 @@ func TestAGuardThatWouldLetTooManyPassIsNotMade(t *testing.T) {
 		{Verify: verdicts, Policy: Policy{Roles: []string{""}}},
 		{Verify: verdicts, Policy: Policy{Scopes: []string{"a b"}}},
 		{Verify: verdicts, Policy: Policy{Scopes: []string{`a"b`}}},
+		{Verify: verdicts, Policy: Policy{Proofs: []Proof{}}},
+		{Verify: verdicts, Policy: Policy{Proofs: []Proof{""}}},
 		{Verify: verdicts, Realm: "a\"b"},
 		{Verify: verdicts, Realm: "a\r\nSet-Cookie: x"},
 		{Verify: verdicts, ResourceMetadata: "/relative"},

@@ -110,6 +110,11 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles
 	if a.resolver, err = newResolver(cfg, a.store, a.directory, shops, log); err != nil {
 		return nil, err
 	}
+	// The names as they were pinned, before anybody is looked at: a look that
+	// does not know the roles by name yet would leave them where they are.
+	if err := a.resolver.Recall(ctx); err != nil {
+		return nil, err
+	}
 	if err := a.buildFacts(cfg, shops, step); err != nil {
 		return nil, err
 	}
@@ -225,7 +230,7 @@ func (a *App) buildTrust(cfg Config) (err error) {
 	if len(cfg.Issuers) == 0 {
 		return nil // a seller without an API of his own: then nobody is let in
 	}
-	if a.verifier, err = newVerifier(cfg, a.log); err != nil {
+	if a.verifier, err = newVerifier(cfg, a.store, a.log); err != nil {
 		return err
 	}
 	a.guard, err = provider.NewGuard(provider.GuardConfig{Verify: a.verify, Realm: cfg.Server.Realm, Log: a.log})
@@ -233,8 +238,9 @@ func (a *App) buildTrust(cfg Config) (err error) {
 	return err
 }
 
-// newVerifier is the trust table of the config. It asks nobody.
-func newVerifier(cfg Config, log *slog.Logger) (*provider.Verifier, error) {
+// newVerifier is the trust table of the config. It asks nobody. keys, if not
+// nil, keeps the last good keys over a restart.
+func newVerifier(cfg Config, keys provider.KeyStore, log *slog.Logger) (*provider.Verifier, error) {
 	var rows []provider.Issuer
 	for _, is := range cfg.Issuers {
 		row := provider.Issuer{URL: is.URL, Kind: provider.LegacyAccessToken, Audiences: is.Audiences, Algorithms: is.Algorithms, RolesClaim: is.RolesClaim, JWKSURL: is.JWKSURL}
@@ -251,7 +257,7 @@ func newVerifier(cfg Config, log *slog.Logger) (*provider.Verifier, error) {
 		}
 		rows = append(rows, row)
 	}
-	v, err := provider.NewVerifier(provider.VerifierConfig{Issuers: rows, Log: log})
+	v, err := provider.NewVerifier(provider.VerifierConfig{Issuers: rows, KeyStore: keys, Log: log})
 	if err != nil {
 		return nil, hinted(fmt.Errorf("config: issuers: %w", err), "config.example.toml explains the keys of [[issuers]]")
 	}

@@ -133,7 +133,7 @@ func (x *examination) keys(ctx context.Context, cfg Config) {
 		x.ok("issuers", "none: no token is believed, and /auth/session is not there")
 		return
 	}
-	v, err := newVerifier(cfg, nil)
+	v, err := newVerifier(cfg, nil, nil)
 	if err != nil {
 		x.bad("issuers", "%v", err)
 		return

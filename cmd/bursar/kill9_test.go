@@ -67,6 +67,14 @@ func kill9Loop(t *testing.T, url string, kills int) {
 	if err := w.settle(); err != nil {
 		t.Fatal(err)
 	}
+	// A look may have found the catalog's names still open after a start; it is
+	// repeated.
+	if err := w.await("nobody to wait", func() (bool, error) {
+		b, err := w.books.Backlog(t.Context())
+		return b.PeopleWaiting == 0 && b.PeopleDue == 0, err
+	}); err != nil {
+		t.Error(err)
+	}
 	w.audit(t, lists)
 }
 

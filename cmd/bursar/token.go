@@ -50,7 +50,7 @@ process lists.`,
 		if err != nil {
 			return err
 		}
-		v, err := newVerifier(cfg, nil)
+		v, err := newVerifier(cfg, nil, nil)
 		if err != nil {
 			return err
 		}
