@@ -31,6 +31,7 @@ format:
 vet:
 	@echo "== go vet"
 	@$(GO) vet ./...
+	@cd bench && $(GO) vet ./...
 
 # Pinned, and outside of go.mod: a tool is no dependency of the service.
 staticcheck:
@@ -57,13 +58,15 @@ tests:
 vuln:
 	$(GO) run $(GOVULNCHECK) ./...
 
-# One package after the other, so that they do not measure each other.
+# One package after the other, so that they do not measure each other; then the
+# verifier beside its peers, in a module of its own.
 bench:
 	@$(GO) test -p 1 -run '^$$' -bench '$(BENCH)' -benchmem -timeout 15m \
-		$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -n 1 dirname | sort -u)
+		$$(grep -rl --include='*_test.go' --exclude-dir=bench '^func Benchmark' . | xargs -n 1 dirname | sort -u)
+	@cd bench && $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 3s -timeout 15m
 
 fuzz:
-	@grep -rHoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' . | sort | \
+	@grep -rHoE --include='*_test.go' --exclude-dir=bench '^func Fuzz[A-Za-z0-9_]+' . | sort | \
 	while IFS=: read -r file target; do \
 		target=$${target#func }; echo "== $$target in $$(dirname "$$file")"; \
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -timeout 15m "$$(dirname "$$file")" || exit 1; \

@@ -69,7 +69,7 @@ func (l *look) settle() {
 		// interval is for the moment in which both happen at once.
 		l.out.Status = Waiting
 		l.out.Note = "the catalog has names that are not resolved yet; what they might allow is not taken away"
-		l.out.Next = earlier(l.out.Next, l.began.Add(6*time.Hour))
+		l.out.Next = earlier(l.out.Next, l.began.Add(time.Hour))
 	}
 }
 

@@ -108,6 +108,9 @@ func (r *Reconciler) Look(ctx context.Context, c Claim) (rest time.Time, ok bool
 	err := l.run(work)
 
 	o := l.outcome(err)
+	if err == nil && !l.d.CanTell && Fold(c.Person, l.view.Facts, r.cfg.Catalog(), r.now()).CanTell {
+		o.Next = r.now() // the name was resolved while we looked
+	}
 	// What was done must be written down even while we are being stopped.
 	save, cancelSave := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancelSave()

@@ -31,7 +31,7 @@ there is none and pins the names that it can resolve.`,
 		x := &examination{w: cmd.OutOrStdout()}
 		x.examine(ctx, *path)
 		if x.wrong > 0 {
-			return hinted(fmt.Errorf("doctor: %d of %d checks found something wrong", x.wrong, x.checks), "each line marked wrong says what to do")
+			return hinted(fmt.Errorf("doctor: %d of %s found something wrong", x.wrong, count(x.checks, "check")), "each line marked wrong says what to do")
 		}
 		return nil
 	}
@@ -63,7 +63,7 @@ func (x *examination) examine(ctx context.Context, path string) {
 		x.bad("config", "%v", err)
 		return
 	}
-	x.ok("config", "%s: %d shops, %d catalog lines, mode %q", path, len(cfg.Shops), len(cfg.Catalog), cfg.Mode)
+	x.ok("config", "%s: %s, %s, mode %q", path, count(len(cfg.Shops), "shop"), count(len(cfg.Catalog), "catalog line"), cfg.Mode)
 
 	st, err := store.Open(ctx, store.Config{URL: string(cfg.Store.URL)})
 	if err != nil {
@@ -83,15 +83,15 @@ func (x *examination) database(ctx context.Context, st *store.Store) {
 		x.bad("store", "%v", err)
 		return
 	}
-	x.ok("store", "%s: %d deliveries and %d people are due, %d people wait for a password reset", st.Engine(), b.EventsDue, b.PeopleDue, b.PeopleHeld)
+	x.ok("store", "%s: due now %d deliveries, %d people; held for a password reset %d", st.Engine(), b.EventsDue, b.PeopleDue, b.PeopleHeld)
 	if late := time.Since(b.Oldest); !b.Oldest.IsZero() && late > 5*time.Minute {
 		x.bad("work", "the oldest has been due for %s: is serve running?", late.Round(time.Second))
 	}
 	if b.EventsParked > 0 {
-		x.bad("inbox", "%d deliveries are parked: see \"bursar inbox list --state parked\"", b.EventsParked)
+		x.bad("inbox", "parked deliveries: %d; see \"bursar inbox list --state parked\"", b.EventsParked)
 	}
 	if b.PeopleWaiting > 0 {
-		x.bad("people", "%d people wait for something that could not be done; serve tries again by itself", b.PeopleWaiting)
+		x.bad("people", "waiting for something that could not be done: %d; \"bursar person EMAIL\" says what, and serve tries again by itself", b.PeopleWaiting)
 	}
 }
 
@@ -206,6 +206,13 @@ func (x *examination) shops(ctx context.Context, cfg Config, st *store.Store, d 
 		}
 		x.ok("catalog", "%s %s%s gives %s", l.Shop, l.Product, variant, strings.Join(withIDs(cat.Name, l.Roles), ", "))
 	}
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func withIDs(name func(string) string, ids []string) []string {

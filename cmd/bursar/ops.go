@@ -28,28 +28,64 @@ func (a *App) opsHandler() http.Handler {
 func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
-	body := map[string]any{"ready": true, "mode": a.cfg.Mode, "provider": a.directory.Stats()}
-	if a.verifier != nil {
-		body["tokens"] = a.verifier.Stats()
-	}
-	status := http.StatusOK
+	status, body := http.StatusOK, readiness{Ready: true, Mode: a.cfg.Mode, Store: "ok", Unresolved: []string{}, Keys: []keyReadiness{}}
 	// By the way that a delivery takes: a full disk can still be read.
 	if err := a.store.Inbox().SetMark(ctx, "ready", a.started.Format(time.RFC3339)); err != nil {
-		status, body["ready"], body["store"] = http.StatusServiceUnavailable, false, "cannot be written"
+		status, body.Ready, body.Store = http.StatusServiceUnavailable, false, "cannot be written"
 		a.log.Error("not ready: deliveries cannot be kept", "err", err)
 	}
-	if backlog, err := a.store.Backlog(ctx); err == nil {
-		body["backlog"] = backlog
+	if b, err := a.store.Backlog(ctx); err == nil {
+		body.Backlog = &backlog{b.EventsDue, b.EventsParked, b.PeopleDue, b.PeopleWaiting, b.PeopleHeld, b.Oldest}
 	}
-	var open []string
+	p := a.directory.Stats()
+	body.Provider = providerReadiness{p.Management(), p.Throttled, p.Held}
 	for _, o := range a.resolver.Catalog().Open {
-		open = append(open, o.Error())
+		body.Unresolved = append(body.Unresolved, o.Error())
 	}
-	body["unresolved"] = open
+	if a.verifier != nil {
+		for _, k := range a.verifier.Stats().Keys {
+			body.Keys = append(body.Keys, keyReadiness{k.Issuer, k.Keys, k.FetchedAt, k.RefreshAt, k.Stale, k.Trouble})
+		}
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(body)
+}
+
+// readiness is the body of /readyz; scripts may rely on its names.
+type readiness struct {
+	Ready      bool              `json:"ready"`
+	Mode       string            `json:"mode"`
+	Store      string            `json:"store"`
+	Backlog    *backlog          `json:"backlog,omitempty"`
+	Provider   providerReadiness `json:"provider"`
+	Unresolved []string          `json:"unresolved"` // names of the catalog
+	Keys       []keyReadiness    `json:"keys"`
+}
+
+type backlog struct {
+	EventsDue     int       `json:"events_due"`
+	EventsParked  int       `json:"events_parked"`
+	PeopleDue     int       `json:"people_due"`
+	PeopleWaiting int       `json:"people_waiting"` // for something that could not be reached or done
+	PeopleHeld    int       `json:"people_held"`    // for a password reset
+	Oldest        time.Time `json:"oldest,omitzero"`
+}
+
+type providerReadiness struct {
+	Calls     uint64 `json:"calls"`
+	Throttled uint64 `json:"throttled"`
+	Held      uint64 `json:"held"` // not made, because the limit was used up
+}
+
+type keyReadiness struct {
+	Issuer  string    `json:"issuer"`
+	Keys    int       `json:"keys"`
+	Fetched time.Time `json:"fetched,omitzero"`
+	Refresh time.Time `json:"refresh,omitzero"`
+	Stale   bool      `json:"stale"`
+	Trouble string    `json:"trouble,omitempty"`
 }
 
 // metrics counts what the parts tell. The parts register nothing themselves.

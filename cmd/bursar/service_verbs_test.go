@@ -94,6 +94,21 @@ var serviceVerbs = map[string]verb{
 		fmt.Fprintf(ts.Stdout(), "%d\n%s\n", resp.StatusCode, body)
 		return err
 	}},
+	// token writes a learner's access token to a file: what "bursar token inspect"
+	// is given, and what must not come out of it.
+	"token": {3, "EMAIL PASSWORD FILE", func(w *world, ts *testscript.TestScript, args []string) error {
+		token, err := w.tenant.LearnerToken(args[0], args[1], "https://school.example/api")
+		if err != nil {
+			return err
+		}
+		ts.Setenv("learner_token", token)
+		return os.WriteFile(ts.MkAbs(args[2]), []byte(token+"\n"), 0o600)
+	}},
+	// forge-token writes one that says the same and is signed by a stranger.
+	"forge-token": {1, "FILE", func(w *world, ts *testscript.TestScript, args []string) error {
+		token := w.tenant.ForgeToken(map[string]any{"sub": "auth0|stranger", "aud": "https://school.example/api"}, nil)
+		return os.WriteFile(ts.MkAbs(args[0]), []byte(token), 0o600)
+	}},
 	// log prints what serve has logged so far.
 	"log": {0, "", func(w *world, ts *testscript.TestScript, _ []string) error {
 		text, err := os.ReadFile(w.logFile())

@@ -191,7 +191,7 @@ func (w *world) serve(resolved bool, env ...string) error {
 		if err != nil || status != http.StatusOK {
 			return false, nil
 		}
-		return !resolved || strings.Contains(body, `"unresolved":null`), nil
+		return !resolved || strings.Contains(body, `"unresolved":[]`), nil
 	})
 }
 
