@@ -184,7 +184,7 @@ func BenchmarkCachedToken(b *testing.B) {
 				before := heap()
 				for i := range tokens {
 					cache.remember(sha256.Sum256(fmt.Append(nil, i)), &judgement{row: r, keySet: 1, principal: &Principal{
-						Subject: fmt.Sprintf("auth0|%024x", i), Email: fmt.Sprintf("kim.%07d@school.example", i), Client: fmt.Sprintf("spa"),
+						Subject: fmt.Sprintf("auth0|%024x", i), Email: fmt.Sprintf("kim.%07d@school.example", i), Client: strings.Clone("spa"),
 						Roles: []string{"course-go", "course-sql"}, Scopes: []string{"email", "openid", "profile", "read:lessons"},
 						ExpiresAt: time.Unix(1<<31, 0), IssuedAt: time.Unix(1<<30, 0),
 					}})

@@ -77,7 +77,6 @@ func (k *KeySet) newKey(ctx context.Context, kid, alg string, number uint64) (*p
 		now := k.now()
 		held := k.held.Load()
 		if held.number > number {
-			number = held.number
 			if key, err := held.find(kid, alg); !errors.Is(err, UnknownKey) {
 				k.mu.Unlock()
 				return key, held.generation, err

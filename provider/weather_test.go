@@ -180,6 +180,40 @@ func TestAKeyPublishedWhileAFetchWasUnderWayIsFound(t *testing.T) {
 	})
 }
 
+// A caller may look into the keys, not find its own, and come to ask for them
+// only when the fetch of somebody else has brought them.
+func TestAKeyThatCameBetweenLookingAndAskingCausesNoFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := NewTestIssuer(school)
+		keys, err := NewKeySet(KeySetConfig{Issuer: school, Client: issuer.Client()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := keys.key(t.Context(), "key-1", "RS256"); err != nil {
+			t.Fatal(err)
+		}
+		looked := keys.held.Load().number
+		issuer.publish(rsaKey("key-2", 1))
+		if _, _, err := keys.key(t.Context(), "key-2", "RS256"); err != nil {
+			t.Fatal(err)
+		}
+		before := issuer.keyFetches()
+		key, generation, err := keys.newKey(t.Context(), "key-2", "RS256", looked)
+		if err != nil || key.kid != "key-2" || generation != keys.held.Load().generation {
+			t.Errorf("got %v of generation %d, %v, want key-2 of the newest", key, generation, err)
+		}
+		if n := issuer.keyFetches() - before; n != 0 {
+			t.Errorf("a key that is there already caused %d fetches, want none", n)
+		}
+		if _, _, err := keys.newKey(t.Context(), "made-up", "RS256", looked); !errors.Is(err, UnknownKey) {
+			t.Errorf("a key that never came: %v, want %q", err, UnknownKey)
+		}
+		if n := issuer.keyFetches() - before; n != 1 {
+			t.Errorf("a key that never came caused %d fetches, want 1", n)
+		}
+	})
+}
+
 func TestAWithdrawnKeyEndsAtTheNextRefresh(t *testing.T) {
 	for _, idle := range []bool{false, true} {
 		t.Run(fmt.Sprintf("idle=%v", idle), func(t *testing.T) {

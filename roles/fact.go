@@ -80,7 +80,7 @@ type FactKey struct {
 }
 
 // Newer picks the fact to believe of two about the same thing. It is the
-// greater one under a total order (proof, moment, gravity, then the rest), and
+// greater one under a total order (proof, ever paid, moment, gravity, then the rest), and
 // a maximum does not care about order or repetition: that is why no delivery
 // order can change anybody's roles.
 func Newer(a, b Fact) Fact {
@@ -93,6 +93,9 @@ func Newer(a, b Fact) Fact {
 func compareFacts(a, b Fact) int {
 	return cmp.Or(
 		cmp.Compare(a.Proof, b.Proof),
+		// What was paid once cannot become unpaid: it is refunded, or disputed. A
+		// later reading that does not find the payment has found an empty list.
+		cmpBool(a.State != Unpaid, b.State != Unpaid),
 		a.At.Compare(b.At),
 		cmp.Compare(rank[a.State], rank[b.State]),
 		// From here on only so that the order is total.

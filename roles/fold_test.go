@@ -104,6 +104,9 @@ func TestFoldReadsThePurchaseTable(t *testing.T) {
 		{"a variant line needs its variant", []roles.Fact{sale("s1", product("club", "Tier=Basic"))}, []string{"rol_club"}},
 		{"and gives with it", []roles.Fact{sale("s1", product("club", "Tier=Pro"))}, []string{"rol_club", "rol_pro"}},
 		{"the newer fact wins", []roles.Fact{sale("s1", at(noon.Add(time.Minute)), state(roles.Refunded)), sale("s1")}, nil},
+		{"what was paid once is not unpaid by an empty list later", []roles.Fact{sale("s1"), sale("s1", at(later), state(roles.Unpaid))}, []string{"rol_one"}},
+		{"a payment that came through late counts", []roles.Fact{sale("s1", state(roles.Unpaid)), sale("s1", at(later))}, []string{"rol_one"}},
+		{"and a refund after it too", []roles.Fact{sale("s1"), sale("s1", at(noon.Add(time.Minute)), state(roles.Unpaid)), sale("s1", at(later), state(roles.Refunded))}, nil},
 		{"a claim never beats a proof", []roles.Fact{sale("s1", state(roles.Refunded)), sale("s1", at(later), claimed)}, nil},
 		{"of two claims about one moment the graver counts", []roles.Fact{sale("s1", claimed, state(roles.Refunded)), sale("s1", claimed)}, nil},
 

@@ -12,8 +12,10 @@ import (
 // called at once from many goroutines and processes.
 type Ledger interface {
 	// Claim takes up to max people who are due at now and not leased to anybody
-	// else, earliest first, and leases them until now+lease. It returns at once,
-	// with none if none is due.
+	// else, and leases them until now+lease: first whoever something happened to,
+	// then the crowd that was made due as one (Rearm), each earliest first. A
+	// lease that reaches absurdly far ahead, by a clock that was wrong, counts as
+	// over. It returns at once, with none if none is due.
 	Claim(ctx context.Context, now time.Time, lease time.Duration, max int) ([]Claim, error)
 
 	// NextDue is when Claim will next have somebody (due, or a lease that runs

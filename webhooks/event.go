@@ -40,12 +40,16 @@ type Event struct {
 type Inbox interface {
 	// Put stores ev durably (it returns after the commit reached the disk) and
 	// reports whether it is new. A repeat is not an error: its row is counted up
-	// and due again now, for shops retry and people press "resend". Full when
-	// more wait for the disk than we are willing to hold.
+	// and due again now, for shops retry and people press "resend". What a sweep
+	// finds again leaves an event that is being retried to its own times, and
+	// what the slow routine finds is claimed after all else. Full when more wait
+	// for the disk than we are willing to hold.
 	Put(ctx context.Context, ev Event) (id int64, fresh bool, err error)
 
 	// Claim takes up to max events that are due at now and not leased to anybody
-	// else, earliest first, and leases them until now+lease.
+	// else, single ones before a crowd and then the earliest first, and leases
+	// them until now+lease. A lease that lasts ten times longer than the one asked
+	// for is a clock's fault, and nobody's.
 	Claim(ctx context.Context, now time.Time, lease time.Duration, max int) ([]Claim, error)
 
 	// NextDue is when Claim will next have something; zero if never.
@@ -84,6 +88,7 @@ type Claim struct {
 	Lease      int64 // changes with every claim
 	Until      time.Time
 	Attempts   int
+	Unknown    int  // of these, how often the shop said that it does not know it
 	Deliveries int  // how often the shop sent it
 	Insist     bool // an operator replays it: look again even if nothing seems new
 }
@@ -106,7 +111,10 @@ type Result struct {
 	// Attempts is the number of failures in a row, this one included; 0 after a
 	// success.
 	Attempts int
-	Facts    []roles.Fact
+	// Unknown is how many of these were answers that led nowhere. A shop that
+	// could not be asked says nothing about the purchase.
+	Unknown int
+	Facts   []roles.Fact
 	// Insist asks for a recheck of everybody the facts concern, if nothing about
 	// them is new: somebody pressed "resend" because something is wrong.
 	Insist bool

@@ -149,8 +149,17 @@ func truth(shop *Shop) map[string][]string {
 			continue
 		case r.SubscriptionID != "":
 			sub := must(shop.Subscription(r.SubscriptionID))
-			if !sub.DeactivatedAt.IsZero() {
-				continue
+			stands := slices.ContainsFunc(shop.Sales(), func(c Sale) bool {
+				return c.SubscriptionID == r.SubscriptionID && c.State == Successful && good(c.ID)
+			})
+			newest := r
+			for _, o := range shop.Sales() {
+				if o.SubscriptionID == r.SubscriptionID && o.State == Successful && o.CreatedAt.After(newest.CreatedAt) {
+					newest = o
+				}
+			}
+			if !sub.DeactivatedAt.IsZero() || !stands || newest.Chargedback && !newest.DisputeWon {
+				continue // over, or every charge of it was given back, or the newest is disputed
 			}
 		case !good(r.ID) || !good(r.BundleID) || !good(r.GiverID):
 			continue

@@ -75,8 +75,13 @@ func (s *Sweeper) Nudge() {
 	}
 }
 
-// Run sweeps at once and then every minute until ctx ends.
+// Run sweeps at once and then every minute until ctx ends. The slow look at
+// what can still change goes on beside it: it may take long, or fail, and
+// neither must keep a purchase waiting.
 func (s *Sweeper) Run(ctx context.Context) error {
+	var watching sync.WaitGroup
+	watching.Go(func() { s.keepWatch(ctx) })
+	defer watching.Wait()
 	overlap := s.cfg.StartOverlap
 	for ctx.Err() == nil {
 		found, err := s.Sweep(ctx, overlap)
@@ -88,19 +93,21 @@ func (s *Sweeper) Run(ctx context.Context) error {
 			if found > 0 {
 				s.log.Info("sweep found purchases that no delivery had told", "shop", s.cfg.Shop, "found", found)
 			}
-			if err := s.watch(ctx); err != nil && ctx.Err() == nil {
-				s.log.Warn("the slow look at what can still change failed; it is repeated", "shop", s.cfg.Shop, "err", err)
-			}
 		}
-		timer := time.NewTimer(s.cfg.Every)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		case <-s.nudge:
-		}
-		timer.Stop()
+		pause(ctx, s.cfg.Every, s.nudge)
 	}
 	return nil
+}
+
+// pause waits until the time is over, ctx ends or somebody nudges.
+func pause(ctx context.Context, d time.Duration, nudge <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-nudge:
+	}
 }
 
 // Sweep reads the list back to the newest known sale less the overlap, and
@@ -120,9 +127,12 @@ func (s *Sweeper) Sweep(ctx context.Context, overlap time.Duration) (found int, 
 	if newest.After(since) {
 		since = newest
 	}
+	now := s.now()
+	if since.After(now) {
+		since = now // a clock was ahead once, ours or the shop's
+	}
 	// A delivery may have made a sale known while the list could not be read:
 	// what was sold just before that one is still to be looked for.
-	now := s.now()
 	s.mu.Lock()
 	if !s.swept.IsZero() && s.swept.Before(since) {
 		since = s.swept
@@ -134,20 +144,6 @@ func (s *Sweeper) Sweep(ctx context.Context, overlap time.Duration) (found int, 
 		s.mu.Unlock()
 	}
 	return found, err
-}
-
-// beginning is when this shop was first swept with this store.
-func (s *Sweeper) beginning(ctx context.Context) (time.Time, error) {
-	name := "swept first: " + s.cfg.Shop
-	text, err := s.cfg.Inbox.Mark(ctx, name)
-	if err != nil {
-		return time.Time{}, err
-	}
-	if t, err := time.Parse(time.RFC3339, text); err == nil {
-		return t, nil
-	}
-	now := s.now().UTC()
-	return now, s.cfg.Inbox.SetMark(ctx, name, now.Format(time.RFC3339))
 }
 
 // scan compares the shop's list with the ledger.
@@ -197,6 +193,9 @@ func (s *Sweeper) hint(row Sighting, known map[roles.FactKey]roles.Fact, source 
 	}
 	if ref := row.Fact.Subscription; ref != "" {
 		sub, ok := known[roles.FactKey{Shop: s.cfg.Shop, Kind: roles.Subscription, Ref: ref}]
+		if !ok && s.now().Sub(row.Fact.Bought) > untold {
+			return Event{}, false
+		}
 		if !ok || row.Over != over(sub) {
 			return s.cfg.Lister.HintSubscription(ref, source), true
 		}
@@ -204,52 +203,9 @@ func (s *Sweeper) hint(row Sighting, known map[roles.FactKey]roles.Fact, source 
 	return Event{}, false
 }
 
-func over(f roles.Fact) bool { return f.State == roles.Ended || f.State == roles.PaidOff }
+// untold is how long after its sale we go on asking for a subscription of which
+// the shop tells nothing that could be kept. The daily look asks for it too,
+// but the newest sale is in every sweep, perhaps for weeks.
+const untold = time.Hour
 
-// watch goes once a day through everything that can still change without a
-// word: refunds of gifts, access taken back by hand, a chargeback lost later.
-func (s *Sweeper) watch(ctx context.Context) error {
-	name := "watched last: " + s.cfg.Shop
-	text, err := s.cfg.Inbox.Mark(ctx, name)
-	if err != nil {
-		return err
-	}
-	last, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		last = s.now() // nothing is old enough to be watched on the first day
-		return s.cfg.Inbox.SetMark(ctx, name, last.UTC().Format(time.RFC3339))
-	}
-	if s.now().Sub(last) < s.cfg.WatchEvery {
-		return nil
-	}
-	began := s.now()
-	back := began.Add(-s.cfg.WatchBack)
-	if first, err := s.beginning(ctx); err != nil {
-		return err
-	} else if from := first.Add(-s.cfg.StartOverlap); from.After(back) {
-		back = from
-	}
-	found, err := s.scan(ctx, back, Watch)
-	if err != nil {
-		return err
-	}
-	for after := ""; ; {
-		refs, err := s.cfg.Inbox.Subscriptions(ctx, s.cfg.Shop, after, 100)
-		if err != nil {
-			return err
-		}
-		for _, ref := range refs {
-			ev := s.cfg.Lister.HintSubscription(ref, Watch)
-			ev.ReceivedAt = s.now()
-			if _, _, err := s.cfg.Inbox.Put(ctx, ev); err != nil {
-				return err
-			}
-			after = ref
-		}
-		if len(refs) < 100 {
-			break
-		}
-	}
-	s.log.Info("looked at everything that can still change", "shop", s.cfg.Shop, "found", found, "took", s.now().Sub(began))
-	return s.cfg.Inbox.SetMark(ctx, name, began.UTC().Format(time.RFC3339))
-}
+func over(f roles.Fact) bool { return f.State == roles.Ended || f.State == roles.PaidOff }

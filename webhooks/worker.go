@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"bursar/internal/due"
@@ -40,9 +41,18 @@ type Worker struct {
 
 type shopState struct {
 	Shop
-	rest  atomic.Int64 // unix ms: nobody asks the shop before this
-	fails atomic.Int32 // in a row, of the shop as a whole
+
+	mu       sync.Mutex // guards what follows
+	rest     time.Time  // nobody asks the shop before this
+	fails    int        // times in a row that the shop as a whole let us down
+	stumbled string     // what was asked for when it failed last, since it has answered
+	when     time.Time  // and when that was
 }
+
+// suspicion is how long a failure about one purchase speaks against the shop as
+// a whole, should another fail too. Two sales that cannot be read meet now and
+// then for ever, as each is tried again.
+const suspicion = time.Minute
 
 // unknownTries is how often we ask again for a sale that the shop does not
 // know: its own answer may lag behind its ping.
@@ -125,9 +135,9 @@ func (w *Worker) read(ctx context.Context, c Claim) (Result, Reading) {
 	if shop == nil {
 		return Result{State: Parked, Note: "the config has no shop of that name any more; put it back and replay"}, Reading{}
 	}
-	if rest := time.UnixMilli(shop.rest.Load()); rest.After(w.now()) {
+	if rest := shop.resting(); rest.After(w.now()) {
 		// Somebody has just found the shop down: no use to ask for each event.
-		return Result{State: Retry, Note: "waits for the shop", Next: rest, Attempts: c.Attempts}, Reading{}
+		return Result{State: Retry, Note: "waits for the shop", Next: rest, Attempts: c.Attempts, Unknown: c.Unknown}, Reading{}
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.Patience)
 	defer cancel()
@@ -135,7 +145,7 @@ func (w *Worker) read(ctx context.Context, c Claim) (Result, Reading) {
 	if err != nil {
 		return w.failed(shop, c, err), Reading{}
 	}
-	shop.fails.Store(0)
+	shop.mend()
 	for _, p := range reading.Products {
 		if w.cfg.Learn == nil {
 			break
@@ -147,29 +157,82 @@ func (w *Worker) read(ctx context.Context, c Claim) (Result, Reading) {
 	r := Result{State: Done, Note: reading.Note, Next: reading.Again, Facts: reading.Facts,
 		Insist: c.Insist || c.Event.Source == Webhook && !c.Event.Retry}
 	if reading.Park {
-		r.State = Parked
-		if r.Attempts = c.Attempts + 1; r.Attempts < unknownTries && r.Next.IsZero() {
-			r.State, r.Next = Retry, w.now().Add(due.Backoff(r.Attempts, 5*time.Second, time.Minute))
+		r.State, r.Attempts = Parked, c.Attempts+1
+		// Only answers count: an outage must not use up the tries.
+		if r.Unknown = c.Unknown + 1; r.Unknown < unknownTries && r.Next.IsZero() {
+			r.State, r.Next = Retry, w.now().Add(due.Backoff(r.Unknown, 5*time.Second, time.Minute))
 		}
 	}
 	return r, reading
 }
 
 // failed sets when the event is tried again: a shop that cannot be asked says
-// nothing about the purchase.
+// nothing about the purchase. An event that fails alone is left to itself for
+// longer and longer; with the shop as a whole it comes back soon after it.
 func (w *Worker) failed(shop *shopState, c Claim, err error) Result {
-	r := Result{State: Retry, Note: err.Error(), Attempts: c.Attempts + 1}
-	if u := (*Unreachable)(nil); errors.As(err, &u) {
-		r.Note = "waits: " + u.Kind.Error()
-		r.Next = u.RetryAt
-		if r.Next.IsZero() {
-			r.Next = w.now().Add(due.Backoff(int(shop.fails.Add(1)), 500*time.Millisecond, 15*time.Second))
-		}
-		shop.rest.Store(r.Next.UnixMilli())
-		w.log.Warn("shop cannot be asked; nothing is lost and nothing is taken away", "shop", c.Event.Shop, "event", c.ID, "err", err)
+	now := w.now()
+	r := Result{State: Retry, Note: err.Error(), Attempts: c.Attempts + 1, Unknown: c.Unknown}
+	top := 10 * time.Minute
+	u := (*Unreachable)(nil)
+	if !errors.As(err, &u) {
+		r.Next = now.Add(due.Backoff(r.Attempts, time.Second, top))
+		w.log.Warn("cannot read an event back", "shop", c.Event.Shop, "event", c.ID, "err", err)
 		return r
 	}
-	r.Next = w.now().Add(due.Backoff(r.Attempts, time.Second, 10*time.Minute))
-	w.log.Warn("cannot read an event back", "shop", c.Event.Shop, "event", c.ID, "err", err)
+	r.Note = "waits: " + u.Kind.Error()
+	rest := shop.suspect(c, u, now)
+	if !rest.IsZero() {
+		top = time.Minute
+	}
+	if r.Next = rest; u.RetryAt.IsZero() {
+		if own := now.Add(due.Backoff(r.Attempts, time.Second, top)); own.After(rest) {
+			r.Next = own
+		}
+	}
+	doubt := "shop cannot be asked; nothing is lost and nothing is taken away"
+	if rest.IsZero() {
+		doubt = "shop cannot be asked about this one; the others go on"
+	}
+	w.log.Warn(doubt, "shop", c.Event.Shop, "event", c.ID, "err", err)
 	return r
+}
+
+// suspect decides whether trouble with one event is trouble with the shop as a
+// whole, and if so until when nobody should ask. A refused token and a 429 are.
+// That it does not answer may be about this one purchase (a sale on which its
+// own code breaks), until another meets it too; then it is the shop until it
+// has answered somebody.
+func (s *shopState) suspect(c Claim, u *Unreachable, now time.Time) (rest time.Time) {
+	what := c.Event.Ref // a ping and a hint of the same sale are one witness
+	if what == "" {
+		what = fmt.Sprint("event ", c.ID)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	another := s.stumbled != "" && s.stumbled != what && now.Sub(s.when) <= suspicion
+	s.stumbled, s.when = what, now
+	if errors.Is(u.Kind, ErrShopDown) && u.RetryAt.IsZero() && !another && s.fails == 0 {
+		return time.Time{}
+	}
+	s.fails++
+	if rest = u.RetryAt; rest.IsZero() {
+		rest = now.Add(due.Backoff(s.fails, 500*time.Millisecond, 15*time.Second))
+	}
+	if rest.After(s.rest) {
+		s.rest = rest
+	}
+	return rest
+}
+
+// mend says that the shop has answered.
+func (s *shopState) mend() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fails, s.stumbled = 0, ""
+}
+
+func (s *shopState) resting() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rest
 }

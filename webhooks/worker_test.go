@@ -66,8 +66,8 @@ func TestAShopThatIsDownTakesNothingAwayAndIsAskedGently(t *testing.T) {
 	h.deliverAll()
 	h.shop.CallsReset()
 	h.work()
-	if n := h.shop.Calls()["GET /v2/sales/{id}"]; n != 1 {
-		t.Errorf("21 deliveries asked a dead shop %d times at once, want 1: the others rest", n)
+	if n := h.shop.Calls()["GET /v2/sales/{id}"]; n != 2 {
+		t.Errorf("21 deliveries asked a dead shop %d times at once, want 2: one may be a bad sale, and the others rest", n)
 	}
 	h.pass(50 * time.Millisecond)
 	if n := h.work(); n > 0 {
@@ -88,6 +88,72 @@ func TestAShopThatIsDownTakesNothingAwayAndIsAskedGently(t *testing.T) {
 	}
 	h.holds(ann)
 	h.holds("b7@example.test", "two")
+}
+
+// The shop's own code breaks on one sale, for ever.
+func TestASaleThatCannotBeReadKeepsNobodyElseWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, houseConfig{bubble: true, dir: t.TempDir()})
+		defer h.close()
+		bad := must(h.shop.Buy(BuyOptions{Email: bob, Product: "one"}))
+		h.shop.Fail("/v2/sales/"+bad.ID, 0, Status(500))
+		h.deliverAll()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- h.worker.Run(ctx) }()
+		stop := h.running(h.sweeper()) // which finds the sale, and hints at it each minute
+		time.Sleep(time.Hour)
+		h.shop.CallsReset()
+		began := time.Now()
+		const n = 30
+		for i := range n {
+			bought := time.Now()
+			who := fmt.Sprintf("p%d@example.test", i)
+			must(h.shop.Buy(BuyOptions{Email: who, Product: "one"}))
+			h.deliverAll()
+			for len(h.wants(who)) == 0 {
+				time.Sleep(10 * time.Millisecond)
+			}
+			if took := time.Since(bought); took > 100*time.Millisecond {
+				t.Errorf("buyer %d waited %v behind somebody else's sale", i, took)
+			}
+			time.Sleep(97 * time.Second)
+		}
+		hours := time.Since(began).Hours()
+		if asked := h.shop.Calls()["GET /v2/sales/{id}"] - n; asked > int(2*13*hours) {
+			t.Errorf("a sale that cannot be read was asked for %d times in %.1f h, by its ping and its hint", asked, hours)
+		}
+		h.shop.ClearFaults()
+		time.Sleep(11 * time.Minute)
+		h.holds(bob, "one")
+		stop()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAnOutageDoesNotUseUpTheTriesOfAnUnknownSale(t *testing.T) {
+	h := newHouse(t, houseConfig{})
+	defer h.close()
+	s := must(h.shop.Buy(BuyOptions{Email: ann, Product: "one"}))
+	h.deliverAll()
+	h.shop.Down(true)
+	for range 10 {
+		h.work()
+		h.pass(11 * time.Minute)
+	}
+	h.shop.Down(false)
+	h.shop.Fail("/v2/sales/"+s.ID, 3, Status(404)) // its answer lags behind
+	for range 4 {
+		h.work()
+		h.pass(2 * time.Minute)
+	}
+	h.holds(ann, "one")
+	if d := h.only(); d.State != webhooks.Done || d.Attempts != 0 {
+		t.Errorf("the event is %+v", d)
+	}
 }
 
 func TestAShopThatAsksUsToWaitIsGivenItsTime(t *testing.T) {

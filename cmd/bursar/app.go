@@ -97,7 +97,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles
 			onStep(s)
 		}
 	}
-	shops, err := openShops(cfg)
+	shops, err := openShops(cfg, log)
 	if err != nil {
 		return nil, err
 	}
@@ -142,10 +142,10 @@ func newDirectory(cfg Config, log *slog.Logger) (*auth0.Directory, error) {
 }
 
 // openShops builds the adapters, by name. They ask nobody yet.
-func openShops(cfg Config) (map[string]*gumroad.Shop, error) {
+func openShops(cfg Config, log *slog.Logger) (map[string]*gumroad.Shop, error) {
 	shops := map[string]*gumroad.Shop{}
 	for name, s := range cfg.Shops {
-		shop, err := gumroad.New(gumroad.Config{ShopName: name, AccessToken: s.AccessToken, APIURL: s.APIURL})
+		shop, err := gumroad.New(gumroad.Config{ShopName: name, AccessToken: s.AccessToken, APIURL: s.APIURL, Log: log})
 		if err != nil {
 			return nil, fmt.Errorf("config: shops.%s: %w", name, err)
 		}

@@ -159,7 +159,7 @@ func (x *examination) keys(ctx context.Context, cfg Config) {
 }
 
 func (x *examination) shops(ctx context.Context, cfg Config, st *store.Store, d *auth0.Directory) {
-	shops, err := openShops(cfg)
+	shops, err := openShops(cfg, nil)
 	if err != nil {
 		x.bad("shops", "%v", err)
 		return

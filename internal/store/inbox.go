@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"bursar/webhooks"
@@ -16,20 +15,28 @@ type inbox struct{ *Store }
 
 // Put keeps a delivery, or counts up the one with the same key: then it is due
 // again, its body stays as it was first, and it counts as somebody's own wish
-// unless every delivery since the last work was a retry of the shop. It
-// returns ErrFull at once when the queue is full. Should ctx end first, the
-// delivery may be stored or not.
+// unless every delivery since the last work was a retry of the shop. What we
+// find ourselves is nobody's wish: it leaves a row that is being retried to its
+// own times, and if it comes from the daily look it queues behind all else. It
+// returns ErrFull at once when the queue is full, and ErrTooLong for an id that
+// is. Should ctx end first, the delivery may be stored or not.
 func (in inbox) Put(ctx context.Context, ev webhooks.Event) (int64, bool, error) {
 	const put = `
-		INSERT INTO inbox (shop, source, kind, ref, event_key, resent, received_at, last_received_at, state, due_at, body)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10)
+		INSERT INTO inbox (shop, source, kind, ref, event_key, resent, received_at, last_received_at, state, due_at, body, bulk)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11)
 		ON CONFLICT (shop, event_key) DO UPDATE SET
 			deliveries = inbox.deliveries + 1,
 			last_received_at = excluded.last_received_at,
 			resent = CASE WHEN inbox.resent = 1 AND excluded.resent = 1 THEN 1 ELSE 0 END,
 			generation = inbox.generation + 1,
-			due_at = CASE WHEN inbox.due_at < excluded.due_at THEN inbox.due_at ELSE excluded.due_at END
+			due_at = CASE WHEN inbox.due_at < excluded.due_at THEN inbox.due_at
+				WHEN inbox.state = 'retry' AND inbox.due_at IS NOT NULL AND excluded.source IN ('sweep', 'watch') THEN inbox.due_at
+				ELSE excluded.due_at END,
+			bulk = CASE WHEN inbox.bulk = 0 AND inbox.due_at <= excluded.due_at THEN 0 ELSE excluded.bulk END
 		RETURNING id, deliveries`
+	if max(len(ev.Shop), len(ev.Ref), len(ev.Key)) > maxID {
+		return 0, false, fmt.Errorf("store: put %s event: %w", ev.Kind, ErrTooLong)
+	}
 	now := in.now()
 	received := ev.ReceivedAt
 	if received.IsZero() {
@@ -37,7 +44,7 @@ func (in inbox) Put(ctx context.Context, ev webhooks.Event) (int64, bool, error)
 	}
 	var id, deliveries int64
 	args := []any{ev.Shop, string(ev.Source), ev.Kind, ev.Ref, ev.Key, flag(ev.Retry), millis(received),
-		string(webhooks.New), millis(now), ev.Body}
+		string(webhooks.New), millis(now), ev.Body, flag(ev.Source == webhooks.Watch)}
 	err := in.commit.submitOrFull(ctx, statement{put, args, []any{&id, &deliveries}, dueEvents})
 	switch {
 	case errors.Is(err, ErrFull), errors.Is(err, ErrClosed):
@@ -50,13 +57,10 @@ func (in inbox) Put(ctx context.Context, ev webhooks.Event) (int64, bool, error)
 }
 
 func (in inbox) Claim(ctx context.Context, now time.Time, lease time.Duration, max int) ([]webhooks.Claim, error) {
-	const claim = `
-		WITH ready AS MATERIALIZED (
-			SELECT id FROM inbox WHERE due_at <= $1 AND leased_until <= $1
-			ORDER BY due_at, id LIMIT $2 {{SKIP LOCKED}})
+	const claim = readyEvents + `
 		UPDATE inbox SET lease = lease + 1, leased_until = $3
-		WHERE id IN (SELECT id FROM ready)
-		RETURNING id, due_at, generation, lease, attempts, deliveries, insist,
+		WHERE id IN (SELECT id FROM single UNION ALL SELECT id FROM crowd)
+		RETURNING id, bulk, due_at, generation, lease, attempts, unknown, deliveries, insist,
 			shop, source, kind, ref, event_key, resent, received_at, body`
 	var taken []claimed[webhooks.Claim]
 	until := now.Add(lease)
@@ -65,35 +69,21 @@ func (in inbox) Claim(ctx context.Context, now time.Time, lease time.Duration, m
 		return t.each(ctx, func(rows *sql.Rows) error {
 			var (
 				c        webhooks.Claim
+				bulk     int64
 				due      int64
 				received int64
 			)
-			err := rows.Scan(&c.ID, &due, &c.Generation, &c.Lease, &c.Attempts, &c.Deliveries, &c.Insist,
+			err := rows.Scan(&c.ID, &bulk, &due, &c.Generation, &c.Lease, &c.Attempts, &c.Unknown, &c.Deliveries, &c.Insist,
 				&c.Event.Shop, &c.Event.Source, &c.Event.Kind, &c.Event.Ref, &c.Event.Key, &c.Event.Retry, &received, &c.Event.Body)
 			c.Until, c.Event.ReceivedAt = moment(millis(until)), moment(received)
-			taken = append(taken, claimed[webhooks.Claim]{c, due})
+			taken = append(taken, claimed[webhooks.Claim]{c, bulk, due})
 			return err
-		}, claim, millis(now), max, millis(until))
+		}, claim, millis(now), max, millis(until), millis(tooLongALease(now, lease)))
 	})
 	if err != nil {
 		return nil, err
 	}
-	return earliestFirst(taken), nil
-}
-
-// claimed is a claim and when it was due: RETURNING has no order.
-type claimed[C any] struct {
-	claim C
-	due   int64
-}
-
-func earliestFirst[C any](taken []claimed[C]) []C {
-	slices.SortStableFunc(taken, func(a, b claimed[C]) int { return int(min(max(a.due-b.due, -1), 1)) })
-	claims := make([]C, 0, len(taken))
-	for _, c := range taken {
-		claims = append(claims, c.claim)
-	}
-	return claims
+	return inOrder(taken), nil
 }
 
 func (in inbox) NextDue(ctx context.Context) (time.Time, error) {

@@ -13,32 +13,30 @@ import (
 type ledger struct{ *Store }
 
 func (l ledger) Claim(ctx context.Context, now time.Time, lease time.Duration, max int) ([]roles.Claim, error) {
-	const claim = `
-		WITH ready AS MATERIALIZED (
-			SELECT person FROM people WHERE due_at <= $1 AND leased_until <= $1
-			ORDER BY due_at, person LIMIT $2 {{SKIP LOCKED}})
+	const claim = readyPeople + `
 		UPDATE people SET lease = lease + 1, leased_until = $3
-		WHERE person IN (SELECT person FROM ready)
-		RETURNING person, due_at, generation, lease, attempts, recheck`
+		WHERE person IN (SELECT person FROM single UNION ALL SELECT person FROM crowd)
+		RETURNING person, bulk, due_at, generation, lease, attempts, recheck`
 	var taken []claimed[roles.Claim]
 	until := now.Add(lease)
 	err := l.write(ctx, "claim people", func(ctx context.Context, t *tx) error {
 		taken = taken[:0:0]
 		return t.each(ctx, func(rows *sql.Rows) error {
 			var (
-				c   roles.Claim
-				due int64
+				c    roles.Claim
+				bulk int64
+				due  int64
 			)
-			err := rows.Scan(&c.Person, &due, &c.Generation, &c.Lease, &c.Attempts, &c.Recheck)
+			err := rows.Scan(&c.Person, &bulk, &due, &c.Generation, &c.Lease, &c.Attempts, &c.Recheck)
 			c.Until = moment(millis(until))
-			taken = append(taken, claimed[roles.Claim]{c, due})
+			taken = append(taken, claimed[roles.Claim]{c, bulk, due})
 			return err
-		}, claim, millis(now), max, millis(until))
+		}, claim, millis(now), max, millis(until), millis(tooLongALease(now, lease)))
 	})
 	if err != nil {
 		return nil, err
 	}
-	return earliestFirst(taken), nil
+	return inOrder(taken), nil
 }
 
 func (l ledger) NextDue(ctx context.Context) (time.Time, error) { return l.nextDue(ctx, "people") }
@@ -87,17 +85,31 @@ func finishLook(ctx context.Context, t *tx, now time.Time, c roles.Claim, o role
 	if err := t.record(ctx, c.Person, o.Journal); err != nil {
 		return false, err
 	}
+	if err := t.warnOthers(ctx, now, c.Person, lostHold(o)); err != nil {
+		return false, err
+	}
+	// finished_at holds off the next recheck (see tell), so it is the last time
+	// that the provider was read or changed, not each look that found nothing
+	// to do: with those, somebody looked at often could never be rechecked.
+	news := len(o.Done) > 0 || len(o.Journal) > 0 || !isEmpty(o.Memory)
 	due := nullMillis(o.Next)
+	single := false
 	if row.generation != c.Generation {
 		due = row.due
 		t.wake(duePeople)
 	} else if o.Status != roles.Waiting {
+		news = news || row.recheck
 		row.recheck = false
+		single = true // what comes next, comes for this person alone
 	}
 	const finish = `
-		UPDATE people SET status = $2, note = $3, attempts = $4, due_at = $5, recheck = $6, finished_at = $7, leased_until = 0
+		UPDATE people SET status = $2, note = $3, attempts = $4, due_at = $5, recheck = $6,
+			finished_at = CASE WHEN $8 = 1 THEN $7 ELSE finished_at END,
+			bulk = CASE WHEN $9 = 1 THEN 0 ELSE bulk END,
+			leased_until = 0
 		WHERE person = $1`
-	_, err = t.exec(ctx, finish, string(c.Person), string(o.Status), o.Note, o.Attempts, due, flag(row.recheck), millis(now))
+	_, err = t.exec(ctx, finish, string(c.Person), string(o.Status), o.Note, o.Attempts, due, flag(row.recheck), millis(now),
+		flag(news), flag(single))
 	return false, err
 }
 
@@ -143,12 +155,14 @@ func (t *tx) doubt(ctx context.Context, now time.Time, p roles.Email, done []rol
 			return err
 		}
 	}
-	return nil
+	return t.warnOthers(ctx, now, p, lostHold(roles.Outcome{Done: done}))
 }
 
 func (l ledger) Rearm(ctx context.Context, s roles.Status) (int, error) {
 	const rearm = `
-		UPDATE people SET generation = generation + 1, due_at = CASE WHEN due_at < $2 THEN due_at ELSE $2 END
+		UPDATE people SET generation = generation + 1,
+			bulk = CASE WHEN bulk = 0 AND due_at <= $2 THEN 0 ELSE 1 END,
+			due_at = CASE WHEN due_at < $2 THEN due_at ELSE $2 END
 		WHERE status = $1`
 	var n int64
 	err := l.write(ctx, "rearm", func(ctx context.Context, t *tx) error {

@@ -18,6 +18,13 @@ import (
 // one that commits last must see whom the other has brought.
 func (in inbox) Finish(ctx context.Context, c webhooks.Claim, r webhooks.Result) error {
 	facts := oneEach(r.Facts)
+	if n := len(facts); n > 0 {
+		facts = slices.DeleteFunc(facts, tooLong)
+		if len(facts) < n {
+			// To fail here would be to fail for ever, each time the lease ends.
+			r.State, r.Note, r.Next = webhooks.Parked, "not all of it can be kept: "+ErrTooLong.Error(), time.Time{}
+		}
+	}
 	lost := false
 	err := in.write(ctx, fmt.Sprintf("finish event %d", c.ID), func(ctx context.Context, t *tx) error {
 		var err error
@@ -28,6 +35,12 @@ func (in inbox) Finish(ctx context.Context, c webhooks.Claim, r webhooks.Result)
 		return roles.ErrLost
 	}
 	return err
+}
+
+// tooLong tells a fact that could not be found again, because an index cannot
+// hold what it would be found by.
+func tooLong(f roles.Fact) bool {
+	return max(len(f.Shop), len(f.Ref), len(f.Subscription), len(f.Parent), len(f.Person)) > maxID
 }
 
 // oneEach leaves one fact about each thing, as it will be kept, sorted so that
@@ -57,13 +70,13 @@ func finishEvent(ctx context.Context, t *tx, now time.Time, c webhooks.Claim, r 
 		}
 	}
 	var row struct {
-		lease, generation int64
-		due               sql.NullInt64
-		insist, resent    bool
-		source            webhooks.Source
+		lease, generation    int64
+		due                  sql.NullInt64
+		insist, resent, bulk bool
+		source               webhooks.Source
 	}
-	const look = `SELECT lease, generation, due_at, insist, resent, source FROM inbox WHERE id = $1 {{LOCK}}`
-	err = t.row(ctx, look, c.ID).Scan(&row.lease, &row.generation, &row.due, &row.insist, &row.resent, &row.source)
+	const look = `SELECT lease, generation, due_at, insist, resent, bulk, source FROM inbox WHERE id = $1 {{LOCK}}`
+	err = t.row(ctx, look, c.ID).Scan(&row.lease, &row.generation, &row.due, &row.insist, &row.resent, &row.bulk, &row.source)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return true, nil
@@ -79,10 +92,10 @@ func finishEvent(ctx context.Context, t *tx, now time.Time, c webhooks.Claim, r 
 	}
 
 	news := hints{}
-	if err := news.merge(ctx, t.run, facts, row.source == webhooks.Webhook || r.Insist); err != nil {
+	if err := news.merge(ctx, t.run, now, facts, row.source == webhooks.Webhook || r.Insist); err != nil {
 		return false, err
 	}
-	if err := news.tell(ctx, t, now, r.Insist, c.Insist); err != nil {
+	if err := news.tell(ctx, t, now, r.Insist, c.Insist, row.bulk); err != nil {
 		return false, err
 	}
 
@@ -95,9 +108,9 @@ func finishEvent(ctx context.Context, t *tx, now time.Time, c webhooks.Claim, r 
 		row.insist, row.resent = false, true
 	}
 	const finish = `
-		UPDATE inbox SET state = $2, note = $3, attempts = $4, due_at = $5, insist = $6, resent = $7, leased_until = 0
+		UPDATE inbox SET state = $2, note = $3, attempts = $4, due_at = $5, insist = $6, resent = $7, unknown = $8, leased_until = 0
 		WHERE id = $1`
-	_, err = t.exec(ctx, finish, c.ID, string(r.State), r.Note, r.Attempts, due, flag(row.insist), flag(row.resent))
+	_, err = t.exec(ctx, finish, c.ID, string(r.State), r.Note, r.Attempts, due, flag(row.insist), flag(row.resent), r.Unknown)
 	return false, err
 }
 
@@ -112,7 +125,7 @@ type hints map[roles.Email]bool
 
 // merge writes what is newer than what is known, and hints at everybody
 // concerned: by what has changed, or by everything if all is set.
-func (h hints) merge(ctx context.Context, r run, facts []roles.Fact, all bool) error {
+func (h hints) merge(ctx context.Context, r run, now time.Time, facts []roles.Fact, all bool) error {
 	type merged struct {
 		old, now roles.Fact
 		changed  bool
@@ -125,7 +138,7 @@ func (h hints) merge(ctx context.Context, r run, facts []roles.Fact, all bool) e
 		}
 		m := merged{old, f, true}
 		if known {
-			m.now = roles.Newer(old, f)
+			m.now = newer(old, f, now)
 			m.changed = !old.SameTruth(m.now)
 		}
 		if !known || m.changed || !m.now.At.Equal(old.At) || m.now.Proof != old.Proof {
@@ -158,6 +171,22 @@ func (h hints) merge(ctx context.Context, r run, facts []roles.Fact, all bool) e
 		}
 	}
 	return nil
+}
+
+// fromTheFuture is how far ahead of us a moment may lie before we take it for
+// the fault of a clock: replicas and shops are never quite of one mind.
+const fromTheFuture = 5 * time.Minute
+
+// newer is roles.Newer, but for a fact that was read back while a clock was
+// ahead. It would stay the newest until that moment has come, and no refund
+// could be seen until then, so the next reading replaces it. A claim's moment
+// is not of its reading: which of two claims is older, only Newer can say.
+func newer(old, f roles.Fact, now time.Time) roles.Fact {
+	limit := now.Add(fromTheFuture)
+	if f.Proof >= roles.ReadBack && f.Proof == old.Proof && old.At.After(limit) && !f.At.After(limit) {
+		return f
+	}
+	return roles.Newer(old, f)
 }
 
 // concerned finds the others whose access hangs on the fact: the members of
@@ -224,14 +253,18 @@ const recheckEvery = time.Minute
 
 // tell makes the people due now, in a fixed order. With insist, those about
 // whom nothing is new are rechecked at the provider; at once if an operator
-// asked, else only if they were not looked at just now.
-func (h hints) tell(ctx context.Context, t *tx, now time.Time, insist, operator bool) error {
+// asked, else only if it was not asked or told about them just now. With bulk,
+// they queue behind all others, unless they wait among those already.
+func (h hints) tell(ctx context.Context, t *tx, now time.Time, insist, operator, bulk bool) error {
+	// A moment from the future is a clock that was wrong: it holds off nothing.
 	const tell = `
-		INSERT INTO people (person, due_at, recheck) VALUES ($1, $2, $3)
+		INSERT INTO people (person, due_at, recheck, bulk) VALUES ($1, $2, $3, $5)
 		ON CONFLICT (person) DO UPDATE SET
 			generation = people.generation + 1,
 			due_at = CASE WHEN people.due_at < excluded.due_at THEN people.due_at ELSE excluded.due_at END,
-			recheck = CASE WHEN excluded.recheck = 1 AND people.finished_at <= $4 THEN 1 ELSE people.recheck END`
+			bulk = CASE WHEN people.bulk = 0 AND people.due_at <= excluded.due_at THEN 0 ELSE excluded.bulk END,
+			recheck = CASE WHEN excluded.recheck = 1 AND (people.finished_at <= $4 OR people.finished_at > $6) THEN 1
+				ELSE people.recheck END`
 	before := now.Add(-recheckEvery)
 	if operator {
 		before = now.Add(recheckEvery) // another replica's clock may be ahead
@@ -244,7 +277,8 @@ func (h hints) tell(ctx context.Context, t *tx, now time.Time, insist, operator 
 	for _, p := range people {
 		t.wake(duePeople)
 		recheck := insist && !h[p]
-		if _, err := t.exec(ctx, tell, string(p), millis(now), flag(recheck), millis(before)); err != nil {
+		_, err := t.exec(ctx, tell, string(p), millis(now), flag(recheck), millis(before), flag(bulk), millis(now.Add(fromTheFuture)))
+		if err != nil {
 			return err
 		}
 	}

@@ -104,26 +104,29 @@ func (s *Store) Delivery(ctx context.Context, id int64) (Delivery, error) {
 // Replay makes a delivery due now and has everybody it concerns looked at again,
 // even if nothing seems new. ErrUnknown if there is none of that number.
 func (s *Store) Replay(ctx context.Context, id int64) error {
-	n, err := s.replay(ctx, `id = $2`, id)
+	n, err := s.replay(ctx, `id = $2`, id, false)
 	if err == nil && n == 0 {
-		return fmt.Errorf("store: replay %d: %w", id, ErrUnknown)
+		return fmt.Errorf("replay %d: %w", id, ErrUnknown)
 	}
 	return err
 }
 
 // ReplayAll does the same for all deliveries in a state, and reports how many.
+// They come after whatever is delivered meanwhile.
 func (s *Store) ReplayAll(ctx context.Context, state webhooks.EventState) (int, error) {
-	return s.replay(ctx, `state = $2`, string(state))
+	return s.replay(ctx, `state = $2`, string(state), true)
 }
 
-func (s *Store) replay(ctx context.Context, condition string, arg any) (int, error) {
+func (s *Store) replay(ctx context.Context, condition string, arg any, bulk bool) (int, error) {
 	query := `
-		UPDATE inbox SET insist = 1, generation = generation + 1, due_at = CASE WHEN due_at < $1 THEN due_at ELSE $1 END
+		UPDATE inbox SET insist = 1, generation = generation + 1,
+			bulk = CASE WHEN bulk = 0 AND due_at <= $1 THEN 0 ELSE $3 END,
+			due_at = CASE WHEN due_at < $1 THEN due_at ELSE $1 END
 		WHERE ` + condition
 	var n int64
 	err := s.write(ctx, "replay", func(ctx context.Context, t *tx) error {
 		var err error
-		if n, err = t.exec(ctx, query, millis(s.now()), arg); n > 0 {
+		if n, err = t.exec(ctx, query, millis(s.now()), arg, flag(bulk)); n > 0 {
 			t.wake(dueEvents)
 		}
 		return err
@@ -140,7 +143,10 @@ func (s *Store) RecheckAll(ctx context.Context) (int, error) {
 	var n int64
 	err := s.write(ctx, "recheck all", func(ctx context.Context, t *tx) error {
 		var err error
-		n, err = t.exec(ctx, `UPDATE people SET recheck = 1, generation = generation + 1, due_at = $1`, millis(s.now()))
+		const recheck = `
+			UPDATE people SET recheck = 1, generation = generation + 1, due_at = $1,
+				bulk = CASE WHEN bulk = 0 AND due_at <= $1 THEN 0 ELSE 1 END`
+		n, err = t.exec(ctx, recheck, millis(s.now()))
 		t.wake(duePeople)
 		return err
 	})

@@ -6,6 +6,23 @@ import (
 	"testing"
 )
 
+// A claim must not pass all who wait, nor all whose time has not come.
+func TestSQLiteClaimsByIndex(t *testing.T) {
+	s, err := Open(t.Context(), Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "bursar.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, tt := range []struct{ query, index string }{
+		{readyEvents + `SELECT id FROM single UNION ALL SELECT id FROM crowd`, "USING INDEX inbox_ready (bulk=? AND due_at<?)"},
+		{readyPeople + `SELECT person FROM single UNION ALL SELECT person FROM crowd`, "USING INDEX people_ready (bulk=? AND due_at<?)"},
+	} {
+		if got := planOf(t, s, run{nil, s.eng}.text(tt.query), 1, 1, 1, 1); strings.Count(got, tt.index) != 2 {
+			t.Errorf("%s\nis answered by %q, want %s twice", tt.query, got, tt.index)
+		}
+	}
+}
+
 // What is asked for with every purchase must not take longer the more there
 // are. SQLite chooses without knowing how many rows there are of what.
 func TestSQLiteFindsWhomAFactConcernsByIndex(t *testing.T) {
@@ -18,24 +35,31 @@ func TestSQLiteFindsWhomAFactConcernsByIndex(t *testing.T) {
 		{`SELECT ` + factColumns + ` FROM facts WHERE ` + paidFor, "facts_parent"},
 		{membersOf, "facts_subscription"},
 	} {
-		rows, err := s.eng.(*sqliteEngine).readers.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+tt.query, "gumroad", "ref")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var plan []string
-		for rows.Next() {
-			var id, parent, unused int
-			var step string
-			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
-				t.Fatal(err)
-			}
-			plan = append(plan, step)
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-		if got := strings.Join(plan, "; "); !strings.Contains(got, "USING INDEX "+tt.index+" ") {
+		if got := planOf(t, s, tt.query, "gumroad", "ref"); !strings.Contains(got, "USING INDEX "+tt.index+" ") {
 			t.Errorf("%s\nis answered by %q, want the index %s", tt.query, got, tt.index)
 		}
 	}
+}
+
+// planOf is how SQLite says that it would answer the query.
+func planOf(t *testing.T, s *Store, query string, args ...any) string {
+	t.Helper()
+	rows, err := s.eng.(*sqliteEngine).readers.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var plan []string
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+			t.Fatal(err)
+		}
+		plan = append(plan, step)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(plan, "; ")
 }

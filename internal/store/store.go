@@ -22,9 +22,16 @@ var (
 	ErrClosed = errors.New("store: closed")
 	// ErrUnknown says that there is no delivery of that number.
 	ErrUnknown = errors.New("store: no such delivery")
+	// ErrTooLong says that an id is longer than 512 bytes. No shop's is, and
+	// Postgres cannot index a text of any length.
+	ErrTooLong = errors.New("store: an id is longer than 512 bytes")
 	// ErrTooNew says that a newer bursar has changed the tables.
 	ErrTooNew = errors.New("store: the database was written by a newer bursar; start that one, or restore the backup from before the upgrade")
 )
+
+// maxID bounds what the indexes hold. It is far below what Postgres can take
+// (a third of a page), so that several in one row of an index still fit.
+const maxID = 512
 
 // Config says which database to open. Only URL is required.
 type Config struct {

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"bursar/provider"
@@ -28,12 +30,11 @@ type api struct {
 	client  http.Client
 	timeout time.Duration
 	now     func() time.Time
+	log     *slog.Logger
+	sold    atomic.Bool // a list has had a row
 }
 
-const (
-	maxAnswer = 4 << 20
-	maxPages  = 2000 // 20,000 sales in one listing
-)
+const maxAnswer = 4 << 20
 
 // idLike is what may stand in a path. A forged ping names anything, and an
 // answer of 301, 400 or 414 to it would look like trouble of the whole shop.
@@ -48,9 +49,12 @@ func newAPI(cfg Config) (*api, error) {
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, fmt.Errorf("gumroad: api_url is not an http(s) URL")
 	}
-	a := &api{shop: cfg.ShopName, base: base, token: cfg.AccessToken, timeout: cmp.Or(cfg.Timeout, 10*time.Second), now: cfg.Now}
+	a := &api{shop: cfg.ShopName, base: base, token: cfg.AccessToken, timeout: cmp.Or(cfg.Timeout, 10*time.Second), now: cfg.Now, log: cfg.Log}
 	if a.now == nil {
 		a.now = time.Now
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Client != nil {
 		a.client = *cfg.Client
@@ -161,43 +165,6 @@ func (a *api) sale(ctx context.Context, id string) (sale, error) {
 	}
 	err := a.get(ctx, "read a sale", "/sales/"+url.PathEscape(id), nil, &v)
 	return v.Sale, err
-}
-
-// sales is GET /sales with a filter, newest first, until page returns false.
-func (a *api) sales(ctx context.Context, filter url.Values, page func([]sale) bool) error {
-	for range maxPages {
-		var v struct {
-			result
-			Sales       []sale `json:"sales"`
-			NextPageKey text   `json:"next_page_key"`
-		}
-		err := a.get(ctx, "list sales", "/sales", filter, &v)
-		if errors.Is(err, errUnknown) {
-			// Not an empty list: nothing can be told from it.
-			err = a.trouble("list sales", webhooks.ErrShopDown, time.Time{}, errors.New("the list was refused"))
-		}
-		if err != nil {
-			return err
-		}
-		if !page(v.Sales) || v.NextPageKey == "" {
-			return nil
-		}
-		if string(v.NextPageKey) == filter.Get("page_key") {
-			return a.trouble("list sales", webhooks.ErrShopDown, time.Time{}, errors.New("the list does not go on"))
-		}
-		filter.Set("page_key", string(v.NextPageKey))
-	}
-	return nil
-}
-
-// allSales collects a short listing.
-func (a *api) allSales(ctx context.Context, filter url.Values, most int) ([]sale, error) {
-	var all []sale
-	err := a.sales(ctx, filter, func(rows []sale) bool {
-		all = append(all, rows...)
-		return len(all) < most
-	})
-	return all, err
 }
 
 func (a *api) subscriber(ctx context.Context, id string) (subscriber, error) {

@@ -23,6 +23,12 @@ func (s *Shop) believe(p payload) webhooks.Reading {
 		// test although somebody may have paid for it.
 		return webhooks.Reading{Note: "a test ping of the settings page changes nothing"}
 	}
+	// Whatever stands here is kept for good, so it must look like what it is.
+	for _, field := range []string{"sale_id", "subscription_id", "product_id"} {
+		if id := p.get(field); !idLike.MatchString(id) && (id != "" || field == "product_id") {
+			return webhooks.Reading{Note: "the ping's " + field + " does not look like an id", Park: true}
+		}
+	}
 	if p.get("sale_id") == "" {
 		return s.believeSubscription(p)
 	}
@@ -36,7 +42,7 @@ func (s *Shop) believe(p payload) webhooks.Reading {
 	}
 	f := roles.Fact{
 		Shop: s.name, Kind: roles.Sale, Ref: p.get("sale_id"), Subscription: p.get("subscription_id"),
-		Person: person, Email: p.get("email"), Product: p.get("product_id"),
+		Person: person, Email: tidy(p.get("email")), Product: p.get("product_id"),
 		Bought: bought.UTC(), At: bought.UTC(), State: claimedState(p), Proof: roles.Claimed,
 	}
 	for _, v := range p.nested("variants") {
@@ -45,9 +51,21 @@ func (s *Shop) believe(p payload) webhooks.Reading {
 	slices.Sort(f.Variants)
 	return webhooks.Reading{
 		Facts:    []roles.Fact{f},
-		Products: []roles.Product{{ID: f.Product, Names: []string{p.get("permalink"), p.get("product_permalink"), p.get("short_product_id")}}},
+		Products: []roles.Product{{ID: f.Product, Names: namesIn(p)}},
 		Note:     string(f.State) + " (unverified ping)",
 	}
+}
+
+// namesIn are the product's names that the ping teaches: the shop's own, not
+// what a buyer typed into a question of that name.
+func namesIn(p payload) []string {
+	var names []string
+	for _, field := range []string{"permalink", "product_permalink", "short_product_id"} {
+		if name := p.get(field); name != "" && !p.shadowed(field) && short(name, 256) == name {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func claimedState(p payload) roles.State {

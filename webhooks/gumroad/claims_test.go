@@ -1,6 +1,8 @@
 package gumroad_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +104,49 @@ func TestWhatABuyerTypedIsNotBelieved(t *testing.T) {
 	for field, value := range map[string]string{"email": "nobody", "sale_timestamp": "yesterday"} {
 		if r := c.told(s.Ping(EventSale).With(field, value)); !r.Park || len(r.Facts) > 0 {
 			t.Errorf("%s=%s gave %+v", field, value, r)
+		}
+	}
+}
+
+func TestWhatDoesNotLookLikeAnIDIsNotBelieved(t *testing.T) {
+	c := gullible(t)
+	s := must(c.shop.Subscribe(BuyOptions{Email: ann, Product: "club"}))
+	ended := must(c.shop.Subscription(s.SubscriptionID)).Ping(EventEnded, nil).With("ended_at", "2026-03-02T12:00:00Z")
+	if r := c.told(ended); len(r.Facts) != 1 {
+		t.Fatalf("the true ping gave %+v", r)
+	}
+	for _, odd := range []string{strings.Repeat("A", 129), "a b", "../x", "\x00", "ü"} {
+		for _, field := range []string{"sale_id", "subscription_id", "product_id"} {
+			if r := c.told(s.Ping(EventSale).With(field, odd)); !r.Park || len(r.Facts)+len(r.Products) > 0 {
+				t.Errorf("%s=%.9q gave %+v", field, odd, r)
+			}
+			if field == "sale_id" {
+				continue // a subscription's ping has none
+			}
+			if r := c.told(ended.With(field, odd)); !r.Park || len(r.Facts) > 0 {
+				t.Errorf("at its end %s=%.9q gave %+v", field, odd, r)
+			}
+		}
+	}
+	if r := c.told(s.Ping(EventSale).With("product_id", "")); !r.Park || len(r.Facts) > 0 {
+		t.Errorf("without a product it gave %+v", r)
+	}
+}
+
+func TestNoBuyerNamesAProduct(t *testing.T) {
+	c := gullible(t)
+	for _, field := range []string{"permalink", "product_permalink", "short_product_id"} {
+		c.shop.DropAll()
+		must(c.shop.Buy(BuyOptions{Email: ann, Product: "one", CustomFields: Fields(field, "two")}))
+		r := c.told(c.shop.Pending()[0].Payload)
+		if len(r.Facts) != 1 || len(r.Products) != 1 || len(r.Products[0].Names) != 2 || slices.Contains(r.Products[0].Names, "two") {
+			t.Errorf("a question named %s taught %+v", field, r.Products)
+		}
+	}
+	s := must(c.shop.Buy(BuyOptions{Email: ann, Product: "one"}))
+	for _, odd := range []string{"", strings.Repeat("x", 257), "a\x00b", "\xff"} {
+		if r := c.told(s.Ping(EventSale).With("permalink", odd)); len(r.Products) != 1 || len(r.Products[0].Names) != 2 {
+			t.Errorf("permalink=%.9q taught %+v", odd, r.Products)
 		}
 	}
 }

@@ -1,10 +1,12 @@
 package gumroad_test
 
 import (
+	"net/http"
 	"testing"
 	"time"
 
 	"bursar/roles"
+	"bursar/webhooks"
 	. "bursar/webhooks/gumroad/gumroadtest"
 )
 
@@ -204,4 +206,37 @@ func TestASubscriptionPingAloneTeachesItsSales(t *testing.T) {
 	if calls := c.shop.Calls(); len(r.Facts) != 1 || calls["GET /v2/subscribers/{id}"] != 1 || len(calls) != 1 {
 		t.Errorf("watching one membership gave %d facts and cost %v", len(r.Facts), calls)
 	}
+}
+
+func TestAPlanWhoseChargesCannotBeReadIsNotTakenForAMembership(t *testing.T) {
+	c := open(t)
+	plan := must(c.shop.Subscribe(BuyOptions{Email: bob, Product: "plan"}))
+	facts := c.facts()
+	c.pass(time.Hour)
+	ok(c.shop.End(plan.SubscriptionID, EndFixedPeriod))
+	c.shop.DropAll()
+	c.lies(func(q *http.Request, a map[string]any) {
+		if a["sale"] != nil {
+			clear(a)
+			a["success"] = false
+		}
+	})
+	r, err := c.read.Read(t.Context(), c.read.HintSubscription(plan.SubscriptionID, webhooks.Sweep))
+	c.holds(bob, append(facts, r.Facts...), "plan")
+	cannotTell(t, err, webhooks.ErrShopDown)
+}
+
+func TestARenewalAloneTellsWhoseTheMembershipIs(t *testing.T) {
+	c := open(t)
+	c.shop.AddBuyer(ann)
+	s := must(c.shop.Subscribe(BuyOptions{Email: ann, Product: "club"}))
+	ok(c.shop.MoveBuyer(ann, bob))
+	c.pass(30 * 24 * time.Hour)
+	renewal := must(c.shop.Renew(s.SubscriptionID))
+	facts := must(c.hint(renewal.ID)).Facts
+	if facts[0].Ref != renewal.ID {
+		t.Errorf("the first fact is of %q", facts[0].Ref)
+	}
+	c.holds(ann, facts, "club")
+	c.holds(bob, facts)
 }

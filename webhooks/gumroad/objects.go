@@ -40,6 +40,7 @@ type sale struct {
 	GifterEmail      text     `json:"gifter_email"`
 	SubscriptionID   text     `json:"subscription_id"`
 	IsMembership     *flag    `json:"is_recurring_billing"` // nil: not said; false with a subscription: instalments
+	IsRenewal        flag     `json:"recurring_charge"`
 	Dead             flag     `json:"dead"`
 	IsPreorder       flag     `json:"is_preorder_authorization"`
 	IsInPreorder     flag     `json:"is_in_preorder_state"`
@@ -57,9 +58,10 @@ type subscriber struct {
 }
 
 type product struct {
-	ID              text `json:"id"`
-	CustomPermalink text `json:"custom_permalink"`
-	ShortURL        text `json:"short_url"`
+	ID              text    `json:"id"`
+	CustomPermalink text    `json:"custom_permalink"`
+	ShortURL        text    `json:"short_url"`
+	Variants        options `json:"variants"`
 	Bundle          []struct {
 		ProductID text `json:"product_id"`
 	} `json:"bundle_products"`
@@ -145,5 +147,28 @@ func (v *variants) UnmarshalJSON(b []byte) error {
 		*v = append(*v, category+"="+string(option))
 	}
 	slices.Sort(*v)
+	return nil
+}
+
+// options takes a product's variants, as "Tier=Pro". What it cannot read is as
+// good as not said: a line of the catalog is then not held against it.
+type options []string
+
+func (o *options) UnmarshalJSON(b []byte) error {
+	var list []struct {
+		Title   text `json:"title"`
+		Options []struct {
+			Name text `json:"name"`
+		} `json:"options"`
+	}
+	*o = nil
+	if json.Unmarshal(b, &list) != nil {
+		return nil
+	}
+	for _, category := range list {
+		for _, option := range category.Options {
+			*o = append(*o, string(category.Title)+"="+string(option.Name))
+		}
+	}
 	return nil
 }

@@ -27,6 +27,10 @@ type pair struct{ key, value string }
 const (
 	maxPairs = 2000
 	maxDepth = 8
+	// maxKept bounds what we make of a delivery. Escaping alone makes at most
+	// three bytes of one, so a form of 256 KiB always fits; in JSON a name is
+	// written once and counts for each item below it.
+	maxKept = 1 << 20
 )
 
 // parsePayload reads a body by its Content-Type; form where none is given, for
@@ -89,8 +93,9 @@ func parseJSON(body []byte) (payload, error) {
 		return nil, &webhooks.Malformed{Why: "the JSON is not an object"}
 	}
 	var p payload
+	left := maxKept
 	for key, v := range object {
-		if err := p.flatten(rebracket(key), v, 0); err != nil {
+		if err := p.flatten(rebracket(key), v, 0, &left); err != nil {
 			return nil, err
 		}
 	}
@@ -98,8 +103,14 @@ func parseJSON(body []byte) (payload, error) {
 }
 
 // flatten writes nested JSON the way the form does: card[visual], purchase_ids[].
-func (p *payload) flatten(key string, v any, depth int) error {
-	if len(*p) >= maxPairs || depth > maxDepth {
+// left is how many bytes may still be made; a key costs also where nothing
+// comes of it, for it was put together all the same.
+func (p *payload) flatten(key string, v any, depth int, left *int) error {
+	*left -= len(key)
+	if s, ok := v.(string); ok {
+		*left -= len(s)
+	}
+	if len(*p) >= maxPairs || depth > maxDepth || *left < 0 {
 		return &webhooks.Malformed{Why: "the JSON is too large or too deep"}
 	}
 	switch v := v.(type) {
@@ -120,13 +131,13 @@ func (p *payload) flatten(key string, v any, depth int) error {
 			*p = append(*p, pair{key + "[]", ""}) // so does Gumroad's form encoder
 		}
 		for _, item := range v {
-			if err := p.flatten(key+"[]", item, depth+1); err != nil {
+			if err := p.flatten(key+"[]", item, depth+1, left); err != nil {
 				return err
 			}
 		}
 	case map[string]any:
 		for name, item := range v {
-			if err := p.flatten(key+"["+rebracket(name)+"]", item, depth+1); err != nil {
+			if err := p.flatten(key+"["+rebracket(name)+"]", item, depth+1, left); err != nil {
 				return err
 			}
 		}

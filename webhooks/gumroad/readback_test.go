@@ -1,6 +1,8 @@
 package gumroad_test
 
 import (
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -238,5 +240,43 @@ func TestProductsHaveEveryNameASellerMayWrite(t *testing.T) {
 	}
 	if list[0].ID != productID("one") {
 		t.Errorf("the id is %q", list[0].ID)
+	}
+}
+
+func TestProductsHaveTheVariantsThatASellerMayName(t *testing.T) {
+	c := open(t, func(cfg *Config) {
+		cfg.Products = []Product{{ID: productID("plain"), Name: "plain", Price: 100}, {ID: productID("club"), Name: "club", Price: 100, Kind: Membership, Options: []Option{{Name: "Basic"}, {Name: "Pro"}}}}
+	})
+	variants := map[string][]string{}
+	for _, p := range must(c.read.Products(t.Context())) {
+		variants[p.ID] = p.Variants
+	}
+	club := productID("club")
+	if len(variants[productID("plain")]) != 0 || !slices.Equal(variants[club], []string{"Tier=Basic", "Tier=Pro"}) {
+		t.Errorf("the variants are %q", variants)
+	}
+	// What a sale carries is one of them.
+	s := must(c.shop.Subscribe(BuyOptions{Email: ann, Product: club, Variant: "Pro"}))
+	f := c.state(c.facts(), s.ID, roles.Live)
+	if len(f.Variants) != 1 || !slices.Contains(variants[club], f.Variants[0]) {
+		t.Errorf("a sale of the tier says %q, which is none of %q", f.Variants, variants[club])
+	}
+}
+
+func TestAnAddressIsKeptInOneSpelling(t *testing.T) {
+	const typed, kept = " Zoe\u0308@example.test ", "Zo\u00eb@example.test"
+	c := open(t)
+	s := must(c.shop.Buy(BuyOptions{Email: ann, Product: "one"}))
+	c.lies(func(_ *http.Request, a map[string]any) {
+		if row, ok := a["sale"].(map[string]any); ok {
+			row["purchase_email"] = typed
+		}
+	})
+	if f := must(c.hint(s.ID)).Facts[0]; f.Email != kept {
+		t.Errorf("read back: %q is kept, want %q", f.Email, kept)
+	}
+	c.read = shopWithoutToken(t)
+	if f := c.told(s.Ping(EventSale).With("email", typed)).Facts[0]; f.Email != kept {
+		t.Errorf("claimed: %q is kept, want %q", f.Email, kept)
 	}
 }

@@ -26,7 +26,7 @@ type Config struct {
 	Timeout     time.Duration // for one call; zero means 10 s
 	Client      *http.Client  // nil means one of our own; its redirects are refused all the same
 	Now         func() time.Time
-	Log         *slog.Logger
+	Log         *slog.Logger // told of rows that cannot be read, by their ids; nil means silence
 }
 
 // A Shop is one Gumroad account. It implements webhooks.Shop and, with an
@@ -86,6 +86,9 @@ func (s *Shop) Parse(h http.Header, body []byte) (webhooks.Event, error) {
 	retry = retry && !p.shadowed("retry_count")
 	p = p.clean()
 	kept := p.encode()
+	if len(kept) > maxKept {
+		return webhooks.Event{}, &webhooks.Malformed{Why: "it is too large"}
+	}
 	ev := webhooks.Event{Shop: s.name, Kind: kindOf(p), Ref: sale, Key: p.key(kept), Body: kept, Retry: retry}
 	if ev.Ref == "" {
 		ev.Ref = subscription
@@ -180,6 +183,7 @@ func (s *Shop) Products(ctx context.Context) ([]roles.Product, error) {
 				rp.Names = append(rp.Names, base+"/l/"+c)
 			}
 		}
+		rp.Variants = p.Variants
 		out = append(out, rp)
 	}
 	return out, nil

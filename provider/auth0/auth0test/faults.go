@@ -1,10 +1,6 @@
 package auth0test
 
-import (
-	"net/http"
-	"strings"
-	"time"
-)
+import "time"
 
 // A Fault is a bad day for one call. Make one by Throttled, ThrottledBare,
 // ServerError, Dropped, DroppedAfterCommit, Delayed or Hanging.
@@ -51,13 +47,6 @@ func Delayed(d time.Duration) Fault { return Fault{kind: delayed, wait: d} }
 // Hanging does nothing and answers nothing until the caller goes.
 func Hanging() Fault { return Fault{kind: hanging} }
 
-// armed is a fault that waits for its calls.
-type armed struct {
-	pattern string
-	left    int // negative means without end
-	fault   Fault
-}
-
 // Fail lets the next calls of a route go wrong: as many as times says, or,
 // if times is 0, all of them until ClearFaults. Several faults on one route are
 // used up in the order in which they were set.
@@ -66,89 +55,16 @@ type armed struct {
 // ("/api/v2/users/{id}/roles"), or the path of one request
 // ("/api/v2/users/auth0|1/roles"), or, if it ends in a slash, everything below
 // ("/api/v2/", or "/" for all).
-func (t *Tenant) Fail(route string, times int, f Fault) {
-	if times <= 0 {
-		times = -1
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.faults = append(t.faults, &armed{pattern: route, left: times, fault: f})
-}
+func (t *Tenant) Fail(route string, times int, f Fault) { t.faults.Set(route, times, f) }
 
 // ClearFaults makes every route well again. It does not end Down.
-func (t *Tenant) ClearFaults() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.faults = nil
-}
+func (t *Tenant) ClearFaults() { t.faults.Clear() }
 
 // Down drops every connection, on every route, until Down(false).
 func (t *Tenant) Down(down bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.down = down
-}
-
-// fault is what goes wrong with this call, if anything. t.mu is held.
-func (t *Tenant) fault(route string, r *http.Request) (Fault, bool) {
-	if t.down {
-		return Dropped(), true
-	}
-	for i, a := range t.faults {
-		if !matches(a.pattern, route, r) {
-			continue
-		}
-		if a.left--; a.left == 0 {
-			t.faults = append(t.faults[:i:i], t.faults[i+1:]...)
-		}
-		return a.fault, true
-	}
-	return Fault{}, false
-}
-
-// matches reports whether the pattern of Fail or of a Limit means this call.
-func matches(pattern, route string, r *http.Request) bool {
-	method, path, ok := strings.Cut(pattern, " ")
-	if !ok {
-		method, path = "", pattern
-	}
-	if method != "" && method != r.Method {
-		return false
-	}
-	if strings.HasSuffix(path, "/") {
-		return strings.HasPrefix(r.URL.Path, path)
-	}
-	_, routePath, _ := strings.Cut(route, " ")
-	return path == routePath || path == r.URL.Path
-}
-
-// drop closes the connection without an answer. One byte of it goes out
-// before: net/http repeats a GET on its own if a reused connection dies before the
-// first byte, and then a fault that is set once would not be seen at all.
-func drop(w http.ResponseWriter) {
-	if hj, ok := w.(http.Hijacker); ok {
-		if conn, _, err := hj.Hijack(); err == nil {
-			conn.Write([]byte("H"))
-			conn.Close()
-			return
-		}
-	}
-	panic(http.ErrAbortHandler)
-}
-
-// wait waits for d, or forever if d is negative, and reports whether the
-// caller is still there.
-func wait(r *http.Request, d time.Duration) bool {
-	var over <-chan time.Time
-	if d >= 0 {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		over = timer.C
-	}
-	select {
-	case <-over:
-		return true
-	case <-r.Context().Done():
-		return false
+	if down {
+		t.faults.Down(Dropped())
+	} else {
+		t.faults.Up()
 	}
 }

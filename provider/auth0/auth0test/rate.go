@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"bursar/internal/emulator"
 )
 
 // A Plan is the rate limit of the Management API, as token buckets on the
@@ -64,7 +66,7 @@ func (b *buckets) of(route string, r *http.Request) *bucket {
 			return &b.each[i]
 		}
 		for _, pattern := range l.Routes {
-			if matches(pattern, route, r) {
+			if emulator.Matches(pattern, route, r.Method, r.URL.Path) {
 				return &b.each[i]
 			}
 		}

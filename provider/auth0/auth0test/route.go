@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"bursar/internal/emulator"
 )
 
 // maxBody is more than any call of ours needs.
@@ -73,7 +75,7 @@ func (t *Tenant) serve(w http.ResponseWriter, hr *http.Request, rt route) {
 		fail(w, http.StatusRequestEntityTooLarge, "Payload content length greater than maximum allowed: 1048576", "")
 		return
 	} else if err != nil {
-		drop(w) // the caller went in the middle of a word
+		emulator.Drop(w) // the caller went in the middle of a word
 		return
 	}
 	r := &request{Request: hr, body: body}
@@ -88,8 +90,8 @@ func (t *Tenant) serve(w http.ResponseWriter, hr *http.Request, rt route) {
 	}
 	t.mu.Lock()
 	t.calls[name]++
-	bad, isBad := t.fault(name, hr)
 	t.mu.Unlock()
+	bad, isBad := t.faults.Next(name, hr.Method, hr.URL.Path)
 
 	seen := &recorder{}
 	began := t.now()
@@ -99,19 +101,19 @@ func (t *Tenant) serve(w http.ResponseWriter, hr *http.Request, rt route) {
 	if isBad {
 		switch bad.kind {
 		case dropped:
-			drop(w)
+			emulator.Drop(w)
 			return
 		case droppedAfter:
 			t.admit(&recorder{}, r, rt)
-			drop(w)
+			emulator.Drop(w)
 			return
 		case hanging:
-			wait(hr, -1)
-			drop(w)
+			<-hr.Context().Done()
+			emulator.Drop(w)
 			return
 		case delayed:
-			if !wait(hr, bad.wait) {
-				drop(w)
+			if !emulator.Wait(hr, bad.wait) {
+				emulator.Drop(w)
 				return
 			}
 			t.admit(seen, r, rt)

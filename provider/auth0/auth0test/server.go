@@ -2,9 +2,8 @@ package auth0test
 
 import (
 	"fmt"
-	"net"
-	"net/http"
-	"time"
+
+	"bursar/internal/emulator"
 )
 
 // A Server is a tenant with a listener of its own.
@@ -14,8 +13,7 @@ type Server struct {
 	// same with one, unless Config.Issuer says otherwise.
 	URL string
 
-	http *http.Server
-	done chan struct{}
+	serving *emulator.Server
 }
 
 // Start serves a tenant on a free loopback port. Close must be called.
@@ -25,48 +23,21 @@ func Start(cfg Config) (*Server, error) { return StartAt("127.0.0.1:0", cfg) }
 // unless Config.Issuer does. Keep it on loopback: it is a stand-in, whose keys
 // and passwords protect nothing real.
 func StartAt(addr string, cfg Config) (*Server, error) {
-	l, err := net.Listen("tcp", addr)
+	l, url, err := emulator.Listen(addr)
 	if err != nil {
 		return nil, fmt.Errorf("auth0test: %w", err)
 	}
 	if cfg.Issuer == "" {
-		cfg.Issuer = "http://" + reachable(l.Addr().String()) + "/"
+		cfg.Issuer = url + "/"
 	}
 	t, err := newTenant(cfg)
 	if err != nil {
 		l.Close()
 		return nil, err
 	}
-	s := &Server{
-		Tenant: t,
-		URL:    "http://" + reachable(l.Addr().String()),
-		http:   &http.Server{Handler: t, ReadHeaderTimeout: 10 * time.Second},
-		done:   make(chan struct{}),
-	}
-	go func() {
-		defer close(s.done)
-		s.http.Serve(l) // ends with ErrServerClosed
-	}()
-	return s, nil
-}
-
-// reachable turns an address that means "all of them" into one that a client
-// can dial.
-func reachable(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return addr
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		return net.JoinHostPort("127.0.0.1", port)
-	}
-	return addr
+	return &Server{Tenant: t, URL: url, serving: emulator.Serve(l, t)}, nil
 }
 
 // Close closes the listener and every connection, also those on which a call
 // hangs, and returns when nothing serves any more. Calling it twice is fine.
-func (s *Server) Close() error {
-	err := s.http.Close()
-	<-s.done
-	return err
-}
+func (s *Server) Close() error { return s.serving.Close() }

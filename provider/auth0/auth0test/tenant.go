@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"bursar/internal/emulator"
 )
 
 // DefaultConnection is the database connection a tenant has when its config
@@ -76,6 +78,7 @@ type Tenant struct {
 	keys   *keyring
 	mux    *http.ServeMux
 	conns  []Connection
+	faults emulator.Faults[Fault]
 
 	mu       sync.Mutex // guards everything below
 	clients  map[string]*Client
@@ -90,8 +93,6 @@ type Tenant struct {
 	tickets  map[string]*ticket
 	newest   map[errand]string // the one good ticket of each kind
 	calls    map[string]int
-	faults   []*armed
-	down     bool
 	buckets  *buckets
 	mailers  map[string]*bucket
 }

@@ -237,15 +237,3 @@ func TestAServerTakesItsIssuerFromItsListenerAndStops(t *testing.T) {
 		t.Error("a config with an unknown role was taken")
 	}
 }
-
-func TestAPortThatMeansEverywhereGivesAnIssuerThatCanBeDialled(t *testing.T) {
-	for in, want := range map[string]string{
-		"0.0.0.0:80":     "127.0.0.1:80",
-		"[::]:80":        "127.0.0.1:80",
-		"127.0.0.1:8081": "127.0.0.1:8081",
-	} {
-		if got := reachable(in); got != want {
-			t.Errorf("reachable(%q) = %q, want %q", in, got, want)
-		}
-	}
-}

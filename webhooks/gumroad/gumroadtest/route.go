@@ -98,8 +98,8 @@ func (s *Shop) serve(w http.ResponseWriter, hr *http.Request, name string, scope
 	io.Copy(io.Discard, hr.Body) // a server notices that a caller has gone only then
 	s.mu.Lock()
 	s.calls[name]++
-	bad, isBad := s.fault(name, hr)
 	s.mu.Unlock()
+	bad, isBad := s.faults.Next(name, hr.Method, strings.TrimPrefix(hr.URL.Path, "/api"))
 	tell := func(status int) {
 		if s.cfg.OnCall != nil {
 			s.cfg.OnCall(Call{Route: name, Status: status, Took: s.now().Sub(began)})

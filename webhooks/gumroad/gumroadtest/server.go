@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
-	"time"
+
+	"bursar/internal/emulator"
 )
 
 // A Server is a shop with a listener of its own.
@@ -18,8 +18,7 @@ type Server struct {
 	// APIURL is the base of the v2 API: URL + "/v2".
 	APIURL string
 
-	http *http.Server
-	done chan struct{}
+	serving *emulator.Server
 }
 
 // Start serves a shop on a free loopback port. Close must be called. It sends
@@ -33,45 +32,16 @@ func StartAt(addr string, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", addr)
+	l, url, err := emulator.Listen(addr)
 	if err != nil {
 		return nil, fmt.Errorf("gumroadtest: %w", err)
 	}
-	url := "http://" + reachable(l.Addr().String())
-	s := &Server{
-		Shop:   shop,
-		URL:    url,
-		APIURL: url + "/v2",
-		http:   &http.Server{Handler: shop.Handler(), ReadHeaderTimeout: 10 * time.Second},
-		done:   make(chan struct{}),
-	}
-	go func() {
-		defer close(s.done)
-		s.http.Serve(l) // ends with ErrServerClosed
-	}()
-	return s, nil
-}
-
-// reachable turns an address that means "all of them" into one that a client
-// can dial.
-func reachable(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return addr
-	}
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
-		return net.JoinHostPort("127.0.0.1", port)
-	}
-	return addr
+	return &Server{Shop: shop, URL: url, APIURL: url + "/v2", serving: emulator.Serve(l, shop.Handler())}, nil
 }
 
 // Close closes the listener and every connection, also those on which a call
 // hangs, and returns when nothing serves any more. Calling it twice is fine.
-func (s *Server) Close() error {
-	err := s.http.Close()
-	<-s.done
-	return err
-}
+func (s *Server) Close() error { return s.serving.Close() }
 
 // Transport answers API calls without any network, for clients inside a
 // synctest bubble. Every host is the shop.

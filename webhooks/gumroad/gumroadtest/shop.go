@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"bursar/internal/emulator"
 )
 
 // Config says what kind of shop it is. Every zero value is a sensible shop.
@@ -79,6 +81,7 @@ type Shop struct {
 	client *http.Client
 	mux    *http.ServeMux
 	wake   chan struct{} // holds a token when something may have become due
+	faults emulator.Faults[Fault]
 
 	mu       sync.Mutex // guards everything below
 	ids      ids
@@ -98,8 +101,6 @@ type Shop struct {
 	lastID   int // of a delivery
 	attempts []Attempt
 	calls    map[string]int
-	faults   []*armed
-	down     bool
 }
 
 // New makes a shop without a listener. It panics if the config cannot be right:
