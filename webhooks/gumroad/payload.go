@@ -161,17 +161,6 @@ func (p payload) lookup(key string) (value string, present bool) {
 	return "", false
 }
 
-// all returns the values of an array field, without the brackets.
-func (p payload) all(key string) []string {
-	var out []string
-	for _, f := range p {
-		if f.key == key+"[]" {
-			out = append(out, f.value)
-		}
-	}
-	return out
-}
-
 // nested returns the pairs below a key: nested("variants") holds Tier=Pro. A
 // category without a title comes as variants[] and has the name "".
 func (p payload) nested(key string) []pair {
