@@ -56,6 +56,7 @@ type Resolver struct {
 	cfg     ResolverConfig
 	log     *slog.Logger
 	current atomic.Pointer[Catalog]
+	greeted bool // whoever waited was looked at once; only Resolve uses it
 
 	mu     sync.Mutex          // guards what follows
 	pins   map[Name]string     // name -> id
@@ -154,10 +155,13 @@ func (r *Resolver) Resolve(ctx context.Context) error {
 	}
 	r.rebuild()
 	open := r.Catalog().Open
-	if wasOpen > 0 && len(open) < wasOpen {
+	// Also the first time with nothing open: who waited for a name may have been
+	// left waiting by a process that died just after it had pinned it.
+	if wasOpen > len(open) || !r.greeted && len(open) == 0 {
 		if _, err := r.cfg.Ledger.Rearm(ctx, Waiting); err != nil {
 			return err
 		}
+		r.greeted = len(open) == 0
 	}
 	var faults []error
 	for _, o := range open {

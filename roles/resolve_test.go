@@ -181,3 +181,42 @@ func TestResolvingANameSettlesWhoeverWaitedForIt(t *testing.T) {
 		t.Errorf("status %q: %s", v.Status, v.Note)
 	}
 }
+
+func TestWhoWaitedForANameIsNotForgottenByAProcessThatDied(t *testing.T) {
+	open := true
+	s := newSchool(t, func(c *roles.ReconcilerConfig) {
+		c.Catalog = func() roles.Catalog {
+			c := catalog
+			if open {
+				c.Open = []roles.OpenName{{Shop: "gumroad", Name: "course-two"}}
+			}
+			return c
+		}
+	})
+	s.tell(sale("s1"))
+	s.settle()
+	// The name was pinned, and then the process died before it told anybody.
+	if err := s.st.Ledger().Pin(t.Context(), roles.Name{Of: "product of gumroad", Name: "course-two"}, "two"); err != nil {
+		t.Fatal(err)
+	}
+	open = false
+	dir := tenant{directory: s.dir, roles: []provider.Role{{ID: "rol_two", Name: "Course Two"}}}
+	r := newResolver(t, s, dir, sells(), roles.LineSpec{Shop: "gumroad", Product: "course-two", Roles: []string{"rol_two"}})
+	if err := r.Resolve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if due := s.view().Due; due.After(s.clock()) {
+		t.Errorf("the next look is at %v, want it now", due)
+	}
+	s.settle()
+	if v := s.view(); v.Status != roles.Settled {
+		t.Errorf("status %q: %s", v.Status, v.Note)
+	}
+	// Once is enough: the hourly look at the names wakes nobody.
+	if err := r.Resolve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if due := s.view().Due; !due.IsZero() {
+		t.Errorf("a settled person is due at %v", due)
+	}
+}

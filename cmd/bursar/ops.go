@@ -106,6 +106,10 @@ var (
 	deliveriesDesc = prometheus.NewDesc("bursar_deliveries_total", "Deliveries answered, by result.", []string{"result"}, nil)
 	backlogDesc    = prometheus.NewDesc("bursar_backlog", "What waits, by kind.", []string{"kind"}, nil)
 	openDesc       = prometheus.NewDesc("bursar_catalog_unresolved", "Names in the catalog that are not resolved.", nil, nil)
+	tokensDesc     = prometheus.NewDesc("bursar_tokens_total", "Bearer tokens judged, by verdict.", []string{"verdict"}, nil)
+	keysDesc       = prometheus.NewDesc("bursar_keys", "Keys held of an issuer.", []string{"issuer"}, nil)
+	staleDesc      = prometheus.NewDesc("bursar_keys_stale", "1 while an issuer's keys count only because it cannot be reached.", []string{"issuer"}, nil)
+	fetchesDesc    = prometheus.NewDesc("bursar_key_fetches_total", "Fetches of an issuer's keys, by result.", []string{"issuer", "result"}, nil)
 	callsDesc      = prometheus.NewDesc("bursar_provider_calls_total", "Calls to the provider's management API, by operation.", []string{"call"}, nil)
 )
 
@@ -116,6 +120,10 @@ func (a *App) Describe(ch chan<- *prometheus.Desc) {
 	ch <- backlogDesc
 	ch <- openDesc
 	ch <- callsDesc
+	ch <- tokensDesc
+	ch <- keysDesc
+	ch <- staleDesc
+	ch <- fetchesDesc
 }
 
 func (a *App) Collect(ch chan<- prometheus.Metric) {
@@ -132,5 +140,36 @@ func (a *App) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(openDesc, prometheus.GaugeValue, float64(len(a.resolver.Catalog().Open)))
 	for call, n := range a.directory.Stats().Calls {
 		ch <- prometheus.MustNewConstMetric(callsDesc, prometheus.CounterValue, float64(n), call)
+	}
+	a.collectTokens(ch)
+}
+
+// collectTokens are the numbers of the stream in which a request becomes a
+// principal.
+func (a *App) collectTokens(ch chan<- prometheus.Metric) {
+	if a.verifier == nil {
+		return
+	}
+	s := a.verifier.Stats()
+	count := func(desc *prometheus.Desc, n uint64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, float64(n), labels...)
+	}
+	gauge := func(desc *prometheus.Desc, n float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, n, labels...)
+	}
+	count(tokensDesc, s.Accepted, "accepted")
+	count(tokensDesc, s.Unavailable, "cannot tell")
+	for reason, n := range s.Refused {
+		count(tokensDesc, n, string(reason))
+	}
+	for _, k := range s.Keys {
+		stale := 0.0
+		if k.Stale {
+			stale = 1
+		}
+		gauge(keysDesc, float64(k.Keys), k.Issuer)
+		gauge(staleDesc, stale, k.Issuer)
+		count(fetchesDesc, k.Fetches-k.Failures, k.Issuer, "ok")
+		count(fetchesDesc, k.Failures, k.Issuer, "failed")
 	}
 }

@@ -253,7 +253,7 @@ func TestTheMetricsAreWellFormedAndNameNobody(t *testing.T) {
 	}
 	for _, want := range []string{
 		`bursar_deliveries_total{result="stored"} 1`, `bursar_steps_total{step="role assigned"} 1`, `bursar_step_seconds_count{step="role assigned"} 1`,
-		`bursar_provider_calls_total{call="create account"} 1`, `bursar_catalog_unresolved 0`, `bursar_backlog{kind="events parked"} 0`, "go_goroutines ", "process_resident_memory_bytes ",
+		`bursar_provider_calls_total{call="create account"} 1`, `bursar_catalog_unresolved 0`, `bursar_backlog{kind="events parked"} 0`, `bursar_tokens_total{verdict="token expired"} 0`, `bursar_tokens_total{verdict="accepted"} `, "bursar_keys_stale{issuer=", "bursar_key_fetches_total{issuer=", "go_goroutines ", "process_resident_memory_bytes ",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("GET /metrics lacks %s:\n%s", want, text)

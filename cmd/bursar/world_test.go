@@ -26,7 +26,7 @@ import (
 )
 
 // patience is how long anything may take that is waited for.
-const patience = 40 * time.Second
+const patience = 90 * time.Second
 
 // A world is a tenant and a shop in the test's process, and a bursar in its
 // own, which knows of them by its config file alone.
@@ -249,12 +249,15 @@ func (w *world) settle() error {
 		}
 		w.books = s
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	return w.await("nothing to be due", func() (bool, error) {
-		b, err := w.books.Backlog(ctx)
+	var b store.Backlog
+	err := w.await("nothing to be due", func() (_ bool, err error) {
+		b, err = w.books.Backlog(context.Background())
 		return b.EventsDue == 0 && b.PeopleDue == 0, err
 	})
+	if err != nil {
+		return fmt.Errorf("still due are %d deliveries and %d people: %w", b.EventsDue, b.PeopleDue, err)
+	}
+	return nil
 }
 
 // await polls until done says yes, fails, or patience ends.
