@@ -79,6 +79,9 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles
 	}
 	a.closers = append(a.closers, a.store.Close)
 
+	if err := a.keepTrialsApart(ctx, cfg); err != nil {
+		return nil, err
+	}
 	if err := a.startEmbedded(ctx, &cfg); err != nil {
 		return nil, err
 	}
@@ -283,6 +286,31 @@ func (a *App) verify(ctx context.Context, token string) (*provider.Principal, er
 	return &mine, nil
 }
 
+// keepTrialsApart refuses to go on with a trial's database for real, and the
+// other way round: its names are pinned to the embedded ids, and its buyers
+// would be invited by the real tenant.
+func (a *App) keepTrialsApart(ctx context.Context, cfg Config) error {
+	const mark = "made with"
+	now := "a real provider and shop"
+	trial := cfg.Provider.Domain == embedded
+	for _, s := range cfg.Shops {
+		trial = trial || s.APIURL == embedded
+	}
+	if trial {
+		now = "an embedded provider or shop"
+	}
+	was, err := a.store.Inbox().Mark(ctx, mark)
+	switch {
+	case err != nil:
+		return err
+	case was == "":
+		return a.store.Inbox().SetMark(ctx, mark, now)
+	case was != now:
+		return hinted(fmt.Errorf("store: this database was made with %s, and the config now has %s", was, now), "give each its own: change store.url in the config")
+	}
+	return nil
+}
+
 // greetCatalog has whoever bought something that no line named looked at again
 // when the lines have changed: the one that was missing may be there now.
 func (a *App) greetCatalog(ctx context.Context) error {
@@ -325,6 +353,9 @@ func (a *App) announce() {
 	}
 	if a.cfg.Mode == "observe" {
 		a.log.Warn("observe mode: everything is decided and shown, nothing is changed at the provider")
+	}
+	if a.tryPage != nil {
+		a.log.Info("try it in the browser", "url", "http://"+a.public.Addr().String()+"/")
 	}
 	a.log.Info("serving", "listen", a.public.Addr().String(), "operations", a.operations.Addr().String(), "store", a.store.Engine(), "provider", a.cfg.Provider.Domain, "mode", a.cfg.Mode)
 }

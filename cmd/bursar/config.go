@@ -213,7 +213,7 @@ func (c *Config) check(f *faults) {
 	if c.Server.MaxBody < 4<<10 || c.Server.MaxBody > 16<<20 {
 		f.add("server.max_body", "is %d, and must be between 4096 and 16777216 bytes", c.Server.MaxBody)
 	}
-	if !strings.HasPrefix(string(c.Store.URL), "sqlite:") && !strings.HasPrefix(string(c.Store.URL), "postgres://") && !strings.HasPrefix(string(c.Store.URL), "postgresql://") {
+	if c.Store.URL != unresolved && !strings.HasPrefix(string(c.Store.URL), "sqlite:") && !strings.HasPrefix(string(c.Store.URL), "postgres://") && !strings.HasPrefix(string(c.Store.URL), "postgresql://") {
 		f.add("store.url", `must begin with "sqlite:" or "postgres://"`)
 	}
 	c.checkProvider(f)
@@ -325,15 +325,19 @@ func loopback(host string) bool {
 // secret is a value that may stand elsewhere: "env:NAME" or "file:PATH".
 type secret = provider.Secret
 
+// unresolved stands where a secret could not be had: that is a fault already,
+// and not also one of a key that is missing.
+const unresolved secret = "unresolved-secret"
+
 func (c *Config) resolveSecrets(f *faults) {
 	resolve := func(key string, s *secret) {
 		switch kind, rest, _ := strings.Cut(string(*s), ":"); kind {
 		case "env":
 			v, ok := os.LookupEnv(rest)
-			if !ok || v == "" {
-				f.add(key, "the environment has no variable %s", rest)
+			if *s = secret(v); !ok || v == "" {
+				f.add(key, "the environment has no variable %s; export it before the start", rest)
+				*s = unresolved
 			}
-			*s = secret(v)
 		case "file":
 			v, err := os.ReadFile(rest)
 			*s = secret(strings.TrimSpace(string(v)))
@@ -343,6 +347,9 @@ func (c *Config) resolveSecrets(f *faults) {
 			case *s == "":
 				// Never as if the key were not set: that would open a door.
 				f.add(key, "the file %s is empty", rest)
+			}
+			if *s == "" {
+				*s = unresolved
 			}
 		}
 	}

@@ -91,6 +91,8 @@ func demo(ctx context.Context, st *stage, once, weak bool) (err error) {
 		return hinted(fmt.Errorf("demo: %w", err), "this should not happen: please report it with what stands above")
 	}
 	if once {
+		st.say("")
+		st.say("Every step held. To try more:  bursar demo   For real: README.md, \"With your tenant and your shop\"")
 		return nil
 	}
 	st.say("")

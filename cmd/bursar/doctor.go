@@ -183,7 +183,7 @@ func (x *examination) shops(ctx context.Context, cfg Config, st *store.Store, d 
 		}
 	}
 	if d == nil || !reachable {
-		x.ok("catalog", "not looked at: that needs provider and shop")
+		x.line("skip ", "catalog", "not looked at: that needs provider and shop")
 		return
 	}
 	resolver, err := newResolver(cfg, st, d, shops, nil)

@@ -93,3 +93,24 @@ func TestAConfigWithoutIssuersServesNobody(t *testing.T) {
 		}
 	}
 }
+
+func TestADatabaseFromTryingOutIsNotGoneOnWithForReal(t *testing.T) {
+	cfg := demoConfig(t.TempDir(), false, false)
+	quiet := logger(LogConfig{Level: "error", Format: "text"})
+	app, err := newApp(t.Context(), cfg, quiet, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := app.Close(); err != nil {
+		t.Fatal(err)
+	}
+	forReal := cfg
+	forReal.Issuers = nil
+	forReal.Provider.Domain, forReal.Provider.ClientID, forReal.Provider.ClientSecret = "school.eu.auth0.com", "id", "secret"
+	shop := cfg.Shops["gumroad"]
+	shop.APIURL, shop.AccessToken = "https://api.gumroad.com/v2", "token"
+	forReal.Shops = map[string]ShopConfig{"gumroad": shop}
+	if _, err := newApp(t.Context(), forReal, quiet, nil); err == nil || !strings.Contains(err.Error(), "was made with an embedded provider or shop") {
+		t.Errorf("newApp on the database of a trial said %v", err)
+	}
+}
