@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,7 +50,7 @@ func NewGuard(cfg GuardConfig) (*Guard, error) {
 	if cfg.Verify == nil {
 		faults = append(faults, errors.New("Verify is required"))
 	}
-	cfg.Realm = orElse(cfg.Realm, "bursar")
+	cfg.Realm = cmp.Or(cfg.Realm, "bursar")
 	if !quotable(cfg.Realm) {
 		faults = append(faults, fmt.Errorf("the realm %q has characters that a challenge cannot hold", cfg.Realm))
 	}

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -22,7 +23,7 @@ var idTokenColumn = column{
 	steps: []step{
 		formStep, issuerStep,
 		{"login's issuer", "RFC 9700 section 4.4", (*judgement).loginIssuer,
-			func(j *judgement) string { return orElse(j.want.Issuer, "any of the trust table") }},
+			func(j *judgement) string { return cmp.Or(j.want.Issuer, "any of the trust table") }},
 		typeStep, algorithmStep,
 		{"signature", "Core 3.1.3.7 item 6, by go-oidc on our keys", (*judgement).signatureByGoOIDC, signatureStep.wants},
 		{"audience", "Core 3.1.3.7 item 3", (*judgement).clientAudience, clientWanted},
@@ -225,7 +226,7 @@ func (j *judgement) authenticationWanted() string {
 	if j.want.MaxAge > 0 {
 		wants = append(wants, fmt.Sprintf("auth_time at most %v ago", j.want.MaxAge))
 	}
-	return orElse(strings.Join(wants, ", "), "nothing was asked for")
+	return cmp.Or(strings.Join(wants, ", "), "nothing was asked for")
 }
 
 func (j *judgement) refreshes(context.Context) error {
@@ -270,7 +271,7 @@ func (j *judgement) identify(context.Context) (err error) {
 	}
 	if before := j.want.Refreshes; before != nil {
 		// What a refresh leaves out has not changed.
-		id.Nonce, id.Session = before.Nonce, orElse(id.Session, before.Session)
+		id.Nonce, id.Session = before.Nonce, cmp.Or(id.Session, before.Session)
 		if id.AuthTime.IsZero() {
 			id.AuthTime = before.AuthTime
 		}

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,9 +114,9 @@ func (i Issuer) completed() (Issuer, error) {
 	}
 	i.Algorithms = algorithms
 
-	i.ScopesClaim = orElse(i.ScopesClaim, "scope")
-	i.PermissionsClaim = orElse(i.PermissionsClaim, "permissions")
-	i.EmailClaim = orElse(i.EmailClaim, "email")
+	i.ScopesClaim = cmp.Or(i.ScopesClaim, "scope")
+	i.PermissionsClaim = cmp.Or(i.PermissionsClaim, "permissions")
+	i.EmailClaim = cmp.Or(i.EmailClaim, "email")
 	if i.Leeway == 0 {
 		i.Leeway = defaultLeeway
 	}
@@ -185,11 +186,4 @@ func loopback(host string) bool {
 	}
 	addr, err := netip.ParseAddr(host)
 	return err == nil && addr.IsLoopback()
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }

@@ -8,8 +8,8 @@ import (
 	"bursar/provider"
 )
 
-// Accounts is the policy for several accounts behind one e-mail: which of them
-// may carry a role. The zero value trusts nobody; cmd fills it from the config.
+// An AccountPolicy says which of several accounts behind one e-mail may carry a
+// role. The zero value trusts nobody; cmd fills it from the config.
 type AccountPolicy struct {
 	// Connection is where bursar creates accounts.
 	Connection string

@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -27,16 +25,12 @@ func (s *Store) SaveKeys(ctx context.Context, keys provider.SavedKeys) error {
 	if err != nil {
 		return fmt.Errorf("store: save keys: %w", err)
 	}
-	const save = `
-		INSERT INTO marks (name, value) VALUES ($1, $2)
-		ON CONFLICT (name) DO UPDATE SET value = excluded.value`
 	return s.write(ctx, "save keys", func(ctx context.Context, t *tx) error {
 		kept, there, err := t.keys(ctx, keys.Issuer)
 		if err != nil || there && kept.FetchedAt.After(keys.FetchedAt) {
 			return err
 		}
-		_, err = t.exec(ctx, save, keysMark(keys.Issuer), string(value))
-		return err
+		return t.setMark(ctx, keysMark(keys.Issuer), string(value))
 	})
 }
 
@@ -54,12 +48,8 @@ func (s *Store) LoadKeys(ctx context.Context, issuer string) (keys provider.Save
 }
 
 func (r run) keys(ctx context.Context, issuer string) (kept keptKeys, there bool, err error) {
-	var value string
-	err = r.row(ctx, `SELECT value FROM marks WHERE name = $1`, keysMark(issuer)).Scan(&value)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return kept, false, nil
-	case err != nil:
+	value, err := r.mark(ctx, keysMark(issuer))
+	if err != nil || value == "" {
 		return kept, false, err
 	}
 	// What cannot be read is as good as nothing: the keys are fetched again.
