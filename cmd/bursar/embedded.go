@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"bursar/provider/auth0"
 	"bursar/provider/auth0/auth0test"
@@ -176,6 +179,24 @@ func productFor(l CatalogLine) gumroadtest.Product {
 		p.Category, p.Options = category, []gumroadtest.Option{{Name: option}}
 	}
 	return p
+}
+
+// forge posts what a stranger would who knows the webhook URL: a ping about a
+// sale that never was.
+func (a *App) forge(ctx context.Context, email, product string) (status int, err error) {
+	shop := a.embeddedShop
+	form := gumroadtest.Fields("seller_id", shop.Seller().ID, "product_id", product, "email", email, "price", 4900, "order_number", 1,
+		"sale_id", rand.Text()[:22]+"==", "sale_timestamp", time.Now().UTC().Format(time.RFC3339), "resource_name", "sale").Form()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.pingURL(shop.name), bytes.NewReader(form))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	return resp.StatusCode, resp.Body.Close()
 }
 
 // newPassword is what a learner of the demo might choose.

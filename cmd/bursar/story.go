@@ -163,21 +163,13 @@ func (s *story) login(ctx context.Context) error {
 
 func (s *story) forgery(ctx context.Context) error {
 	s.chapter("Mallory posts a forged ping")
-	form := gumroadtest.Fields("seller_id", s.app.embeddedShop.Seller().ID, "product_id", s.app.embeddedShop.Products()[0].ID, "email", "mallory@example.com",
-		"price", 4900, "order_number", 1, "sale_id", "Zm9yZ2VkLXNhbGUtaWQtMQ==", "sale_timestamp", time.Now().UTC().Format(time.RFC3339), "resource_name", "sale").Form()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.app.pingURL("gumroad"), strings.NewReader(string(form)))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	began := time.Now()
-	resp, err := http.DefaultClient.Do(req)
+	status, err := s.app.forge(ctx, "mallory@example.com", s.app.embeddedShop.Products()[0].ID)
 	if err != nil {
 		return err
 	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("the forged ping was answered with %d", resp.StatusCode)
+	if status != http.StatusOK {
+		return fmt.Errorf("the forged ping was answered with %d", status)
 	}
 	stored, err := s.seen.await(ctx, roles.Stored, 0)
 	if err != nil {
