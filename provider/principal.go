@@ -10,8 +10,10 @@ import (
 type Proof string
 
 const (
-	BearerProof Proof = "bearer" // an access token of the provider, sent as a bearer token
-	GrantProof  Proof = "grant"  // a grant token of ours, sent as a bearer token
+	SessionProof Proof = "session" // the cookie of a login
+	BearerProof  Proof = "bearer"  // an access token of the provider, sent as a bearer token
+	BasicProof   Proof = "basic"   // user name and password (RFC 7617)
+	GrantProof   Proof = "grant"   // a grant token of ours, sent as a bearer token
 )
 
 // A Principal is who a request is. Verify makes one for each call, and shares
@@ -24,6 +26,7 @@ type Principal struct {
 	// only if EmailVerified. A Machine has none.
 	Email         string
 	EmailVerified bool
+	Name          string // for showing only; often empty
 
 	Roles  []string // as the row's claim has them, sorted, each once
 	Scopes []string // scopes and permissions together, sorted, each once
@@ -32,7 +35,9 @@ type Principal struct {
 	TokenID   string    // the jti of a grant token, by which it can be revoked; empty for all others
 	Client    string    // the client the token was issued to; empty if the token does not say
 	Machine   bool      // a program acting for itself, by client credentials or the like; never a person
-	IssuedAt  time.Time // zero if the token does not say
+	IssuedAt  time.Time // of what brought the roles: the token, or the ID token behind the session; zero if it does not say
+	AuthTime  time.Time // when the person authenticated; zero if the proof does not say
+	ACR       string    // how strongly, in the provider's words; empty if the proof does not say
 	ExpiresAt time.Time // by the token, leeway not included
 }
 

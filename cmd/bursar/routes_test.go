@@ -239,8 +239,9 @@ func TestTheMetricsAreWellFormedAndNameNobody(t *testing.T) {
 	ops := app.opsHandler()
 	var text string
 	if err := w.await("the steps to be counted", func() (bool, error) {
+		// A scrape is no snapshot: the families are gathered one by one.
 		text = body(ask(ops, http.MethodGet, "/metrics", ""))
-		return strings.Contains(text, `bursar_steps_total{step="invite sent"} 1`), nil
+		return strings.Contains(text, `bursar_steps_total{step="invite sent"} 1`) && strings.Contains(text, `bursar_step_seconds_count{step="invite sent"} 1`), nil
 	}); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
