@@ -44,13 +44,16 @@ build:
 	@echo "== go build"
 	@$(GO) build ./...
 
-# With CI=true every test is named in the output, and a skipped one fails.
+# With CI=true every test is named in the output, and a skipped one fails. What
+# tests leave to look at, such as pictures of pages, goes to ARTIFACTS.
+ARTIFACTS ?= $(CURDIR)/artifacts
 tests:
 	@echo "== go test"
-	@race=-race; $(GO) build -race runtime/cgo 2>/dev/null || race=; \
-	if [ "$$CI" != true ]; then exec $(GO) test $$race -timeout 8m $(TESTFLAGS) ./...; fi; \
+	@mkdir -p '$(ARTIFACTS)'; \
+	race=-race; $(GO) build -race runtime/cgo 2>/dev/null || race=; \
+	if [ "$$CI" != true ]; then exec $(GO) test $$race -timeout 8m -artifacts -outputdir '$(ARTIFACTS)' $(TESTFLAGS) ./...; fi; \
 	log=$$(mktemp) && trap 'rm -f "$$log"' EXIT; \
-	{ $(GO) test $$race -v -timeout 8m $(TESTFLAGS) ./... && echo "GO TEST PASSED"; } 2>&1 | tee "$$log"; \
+	{ $(GO) test $$race -v -timeout 8m -artifacts -outputdir '$(ARTIFACTS)' $(TESTFLAGS) ./... && echo "GO TEST PASSED"; } 2>&1 | tee "$$log"; \
 	if grep -E '^ *--- SKIP' "$$log"; then echo "with CI=true nothing may be skipped"; exit 1; fi; \
 	tail -n 1 "$$log" | grep -qx "GO TEST PASSED"
 

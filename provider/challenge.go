@@ -1,62 +1,84 @@
 package provider
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// A Decision is what a Guard thinks of a request.
-type Decision struct {
-	Principal  *Principal    // who it is; nil if nothing was proved
-	Status     int           // 200 if it may pass, else what to answer
-	Challenge  string        // the value of WWW-Authenticate, empty if there is none
-	RetryAfter time.Duration // with 503
-	Err        error         // why it may not pass, for our log only
-
-	code, description string // for the body
-}
-
-// Allowed reports whether the request may pass. The zero Decision may not.
-func (d Decision) Allowed() bool {
-	return d.Status == http.StatusOK && d.Err == nil && d.Principal != nil
-}
-
-// Answer writes what a refused client gets to see: the challenge of RFC 6750
-// section 3, and a short JSON body with the same two words. Neither holds
-// anything out of the request.
-func (d Decision) Answer(w http.ResponseWriter) {
-	h := w.Header()
-	if d.Challenge != "" {
-		h.Set("WWW-Authenticate", d.Challenge)
+// firstScheme is the one to be named to whoever named none of ours.
+func (g *Guard) firstScheme() string {
+	switch {
+	case g.bearer:
+		return "Bearer"
+	case g.basic:
+		return "Basic"
 	}
-	if d.RetryAfter > 0 {
-		seconds := (d.RetryAfter + time.Second - 1) / time.Second
-		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
-	}
-	writeJSON(w, d.Status, struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-	}{d.code, d.description})
+	return "Session"
 }
 
-// challenge is one Bearer challenge. Its parts were checked when the guard
-// was made, or are our own constants.
+// challenges are the lines of WWW-Authenticate: with a 401 one for each scheme
+// that is taken here, else only that of the scheme which was used. What was
+// wrong is said in the line of that scheme. Session is no scheme that a client
+// could use, so it is named only where there is no other, or something to say.
+func (g *Guard) challenges(used string, why Reason, d Decision) (lines []string) {
+	for _, scheme := range []struct {
+		name  string
+		taken bool
+	}{{"Bearer", g.bearer}, {"Basic", g.basic}, {"Session", g.session && (used == "Session" && d.code != "unauthorized" || !g.bearer && !g.basic)}} {
+		if !scheme.taken || why == CrossSite || why == LockedOut {
+			continue
+		}
+		c := challenge{scheme: scheme.name, realm: g.cfg.Realm}
+		switch {
+		case d.Status == http.StatusUnauthorized:
+			if scheme.name == "Bearer" {
+				c.metadata = g.cfg.ResourceMetadata
+			}
+		case scheme.name != used || used == "Basic": // Basic has no words for it
+			continue
+		}
+		switch {
+		case scheme.name == "Basic":
+			c.charset = strings.ToUpper(g.cfg.BasicCharset)
+		case scheme.name == used && d.code != "unauthorized": // RFC 6750 section 3.1: no error code for whoever sent nothing
+			c.code, c.description = d.code, d.description
+			if why == LacksScope {
+				c.scopes = g.cfg.Policy.Scopes
+			}
+			if why == AuthTooOld || why == AuthTooWeak {
+				c.acr, c.maxAge = g.cfg.Policy.ACR, g.cfg.Policy.MaxAge
+			}
+		}
+		lines = append(lines, c.String())
+	}
+	return lines
+}
+
+// challenge is one line of WWW-Authenticate. Its parts were checked when the
+// guard was made, or are our own constants.
 type challenge struct {
-	realm, code, description string
-	scopes                   []string
-	metadata                 string
+	scheme, realm, code, description string
+	scopes, acr                      []string
+	maxAge                           time.Duration
+	metadata, charset                string
 }
 
 func (c challenge) String() string {
 	var b strings.Builder
-	b.WriteString(`Bearer realm="` + c.realm + `"`)
+	b.WriteString(c.scheme + ` realm="` + c.realm + `"`)
+	maxAge := ""
+	if c.maxAge > 0 {
+		maxAge = strconv.FormatInt(int64(c.maxAge/time.Second), 10)
+	}
 	for _, p := range []struct{ name, value string }{
+		{"charset", c.charset},
 		{"error", c.code},
 		{"error_description", c.description},
 		{"scope", strings.Join(c.scopes, " ")},
+		{"acr_values", strings.Join(c.acr, " ")}, // RFC 9470 section 3
+		{"max_age", maxAge},
 		{"resource_metadata", c.metadata}, // RFC 9728 section 5.1
 	} {
 		if p.value != "" {
@@ -72,18 +94,4 @@ func quotable(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool {
 		return r < ' ' || r > '~' || r == '"' || r == '\\'
 	})
-}
-
-// writeJSON answers with something that concerns one request only.
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	doc, err := json.Marshal(body)
-	if err != nil {
-		status, doc = http.StatusInternalServerError, []byte(`{"error":"internal"}`) // our bodies are strings, numbers and times
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	w.Write(append(doc, '\n'))
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // claims are what a token says, read by exact names. Reading is no believing:
@@ -165,6 +166,31 @@ func (c claims) email(name string) (address string, verified bool, err error) {
 	return address, string(c.all[name+"_verified"]) == "true", nil
 }
 
+// longestName is more than any name needs, and little enough to remember.
+const longestName = 200
+
+// name is for showing only, so what cannot be shown is left out, and no
+// reason to refuse a token.
+func (c claims) name() string {
+	name, err := c.optional("name")
+	if err != nil || len(name) > longestName || strings.ContainsFunc(name, unicode.IsControl) {
+		return ""
+	}
+	return name
+}
+
+// authentication is when and how strongly the person authenticated (RFC 9068
+// section 2.2.1), zero if the token does not say. A policy may count on it.
+func (c claims) authentication() (at time.Time, acr string, err error) {
+	if string(c.all["auth_time"]) != "null" {
+		if at, _, err = c.instant("auth_time"); err != nil {
+			return at, "", err
+		}
+	}
+	acr, err = c.optional("acr")
+	return at, acr, err
+}
+
 func plausibleEmail(s string) bool {
 	local, domain, found := strings.Cut(s, "@")
 	return found && local != "" && domain != "" && len(s) <= 254 && !strings.Contains(domain, "@") &&
@@ -218,6 +244,10 @@ func (c claims) principal(row Issuer) (*Principal, error) {
 		if p.Email, p.EmailVerified, err = c.email(row.EmailClaim); err != nil {
 			return nil, err
 		}
+		p.Name = c.name()
+	}
+	if p.AuthTime, p.ACR, err = c.authentication(); err != nil {
+		return nil, err
 	}
 	if row.RolesClaim != "" {
 		if p.Roles, err = c.list(row.RolesClaim); err != nil {

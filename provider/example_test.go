@@ -184,5 +184,5 @@ func ExampleSessionHandler() {
 	provider.SessionHandler().ServeHTTP(w, r)
 	fmt.Print(w.Body)
 	// Output:
-	// {"subject":"auth0|7","email":"","roles":["course-go"],"scopes":[],"expires_at":"0001-01-01T00:00:00Z"}
+	// {"subject":"auth0|7","email":"","email_verified":false,"name":"","roles":["course-go"],"scopes":[],"proof":"","expires_at":"0001-01-01T00:00:00Z"}
 }

@@ -214,9 +214,9 @@ func TestTheSessionSaysWhoIAm(t *testing.T) {
 		status int
 		body   string
 	}{
-		{"kim", "GET", &Principal{Subject: "auth0|7", Email: "kim@school.example", Roles: []string{"a", "b"}, Scopes: []string{"openid"}, ExpiresAt: at}, 200,
-			`{"subject":"auth0|7","email":"kim@school.example","roles":["a","b"],"scopes":["openid"],"expires_at":"2026-11-21T09:00:00Z"}`},
-		{"bare", "HEAD", &Principal{Subject: "x", ExpiresAt: at}, 200, `{"subject":"x","email":"","roles":[],"scopes":[],"expires_at":"2026-11-21T09:00:00Z"}`},
+		{"kim", "GET", &Principal{Subject: "auth0|7", Email: "kim@school.example", EmailVerified: true, Name: "Kim", Proof: SessionProof, Roles: []string{"a", "b"}, Scopes: []string{"openid"}, ExpiresAt: at}, 200,
+			`{"subject":"auth0|7","email":"kim@school.example","email_verified":true,"name":"Kim","roles":["a","b"],"scopes":["openid"],"proof":"session","expires_at":"2026-11-21T09:00:00Z"}`},
+		{"bare", "HEAD", &Principal{Subject: "x", ExpiresAt: at}, 200, `{"subject":"x","email":"","email_verified":false,"name":"","roles":[],"scopes":[],"proof":"","expires_at":"2026-11-21T09:00:00Z"}`},
 		{"nobody", "GET", nil, 401, `{"error":"unauthorized","error_description":"no credentials"}`},
 		{"method", "POST", &Principal{}, 405, `{"error":"method_not_allowed"}`},
 	} {

@@ -1,6 +1,9 @@
 package provider
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Reason is why a token or a request was refused: errors.Is(err,
 // provider.Expired). It is also the word we log and count, and the description
@@ -48,6 +51,14 @@ const (
 	LacksRole        Reason = "a required role is missing"
 	WrongProof       Reason = "another way to prove who you are is needed here"
 	NotAPerson       Reason = "this is for people, and the token is a program's"
+	CrossSite        Reason = "request from another site"
+)
+
+// Why a password or a session is not believed.
+const (
+	WrongPassword Reason = "user name or password is incorrect" // never which of the two
+	LockedOut     Reason = "too many wrong passwords"           // Refusal.RetryAfter says for how long
+	SessionEnded  Reason = "session ended or not known"
 )
 
 func (r Reason) Error() string { return string(r) }
@@ -66,8 +77,9 @@ func Reasons() []Reason {
 // "cannot tell". Err is for our log only; it may quote the token's issuer,
 // audience, algorithm or type, shortened, and nothing else of it.
 type Refusal struct {
-	Reason Reason
-	Err    error
+	Reason     Reason
+	Err        error
+	RetryAfter time.Duration // with LockedOut: when to try again; zero if nobody can say
 }
 
 func (e *Refusal) Error() string {

@@ -18,7 +18,7 @@ const (
 
 	// What an entry takes beside its strings: the cache's node with key and
 	// verdict, its place in the table, and its share of the frequency sketch.
-	verdictOverhead = 224
+	verdictOverhead = 264
 )
 
 // A verdictCache remembers bearer tokens that were believed, so that the next
@@ -62,10 +62,12 @@ type verdict struct {
 	// included, and what the token says.
 	from, before    int64
 	issued, expires int64
+	authenticated   int64
 
-	subject, email, tokenID       string
-	client, roles, scopes         unique.Handle[string] // lists are joined
-	emailVerified, machine, dated bool                  // dated: the token says when it was issued
+	subject, email, name, tokenID string
+	client, acr, roles, scopes    unique.Handle[string] // lists are joined
+	emailVerified, machine        bool
+	dated, authDated              bool // the token says when it was issued, when the person authenticated
 }
 
 // newVerdictCache returns nil if nothing is to be remembered. The cache starts no
@@ -99,7 +101,7 @@ func newVerdictCache(tokens, bytes int) (*verdictCache, error) {
 // size is about what the verdict takes in memory. Shared names count for
 // nothing: there are few, or they would not be shared.
 func (v *verdict) size() uint64 {
-	return verdictOverhead + uint64(len(v.subject)+len(v.email)+len(v.tokenID))
+	return verdictOverhead + uint64(len(v.subject)+len(v.email)+len(v.name)+len(v.tokenID))
 }
 
 // recall fills p if the token was believed before and still is, and reports
@@ -139,9 +141,13 @@ func (vs *verdictCache) remember(key fingerprint, j *judgement) {
 		from:    math.MinInt64,
 		before:  p.ExpiresAt.Add(j.row.Leeway).UnixMicro(),
 		expires: p.ExpiresAt.UnixMicro(),
-		subject: p.Subject, email: p.Email, tokenID: p.TokenID,
-		client: unique.Make(p.Client), roles: unique.Make(roles), scopes: unique.Make(scopes),
-		emailVerified: p.EmailVerified, machine: p.Machine, dated: !p.IssuedAt.IsZero(),
+		subject: p.Subject, email: p.Email, name: p.Name, tokenID: p.TokenID,
+		client: unique.Make(p.Client), acr: unique.Make(p.ACR), roles: unique.Make(roles), scopes: unique.Make(scopes),
+		emailVerified: p.EmailVerified, machine: p.Machine,
+		dated: !p.IssuedAt.IsZero(), authDated: !p.AuthTime.IsZero(),
+	}
+	if v.authDated {
+		v.authenticated = p.AuthTime.UnixMicro()
 	}
 	if !j.begins.IsZero() {
 		v.from = j.begins.Add(-j.row.Leeway).UnixMicro()
@@ -160,10 +166,13 @@ func (vs *verdictCache) remember(key fingerprint, j *judgement) {
 func (v *verdict) fill(p *Principal) {
 	roles, scopes := p.Roles, p.Scopes
 	*p = Principal{
-		Issuer: v.row.URL, Subject: v.subject, Email: v.email, EmailVerified: v.emailVerified,
+		Issuer: v.row.URL, Subject: v.subject, Email: v.email, EmailVerified: v.emailVerified, Name: v.name,
 		Roles: split(roles[:0], v.roles.Value()), Scopes: split(scopes[:0], v.scopes.Value()),
 		Proof: v.row.Kind.proof(), TokenID: v.tokenID, Client: v.client.Value(), Machine: v.machine,
-		ExpiresAt: time.UnixMicro(v.expires),
+		ACR: v.acr.Value(), ExpiresAt: time.UnixMicro(v.expires),
+	}
+	if v.authDated {
+		p.AuthTime = time.UnixMicro(v.authenticated)
 	}
 	if v.dated {
 		p.IssuedAt = time.UnixMicro(v.issued)

@@ -11,6 +11,25 @@ import (
 	"bursar/provider"
 )
 
+// intend believes the plan to be under way and returns the holdings that it
+// begins with: those that were not there before.
+func (l *look) intend(plan []Change) (added []Holding) {
+	for _, c := range plan {
+		if c.Op == Leave {
+			continue
+		}
+		h := Holding{c.Account, c.Role, true, Leaving}
+		if c.Op == Assign {
+			h.State = Intended
+		}
+		if !slices.ContainsFunc(l.view.Holdings, h.same) {
+			added = append(added, h)
+		}
+		l.set(h)
+	}
+	return added
+}
+
 // carryOut does what the plan says, account by account: the intent is written
 // down first, then the provider is asked, then Finish writes what became of it.
 func (l *look) carryOut(ctx context.Context, plan []Change) error {
@@ -29,15 +48,14 @@ func (l *look) carryOut(ctx context.Context, plan []Change) error {
 		}
 		if c.Op == Assign {
 			w.assign = append(w.assign, c.Role)
-			l.set(Holding{c.Account, c.Role, true, Intended})
 		} else {
 			w.remove = append(w.remove, c.Role)
-			l.set(Holding{c.Account, c.Role, true, Leaving})
 		}
 	}
 	if len(accounts) == 0 {
 		return nil
 	}
+	l.intend(plan)
 	if err := l.remember(ctx); err != nil {
 		return err
 	}
@@ -97,6 +115,9 @@ func (l *look) ask(ctx context.Context, op Op, account string, ids []string) err
 	}
 	began := l.now()
 	err := l.call(ctx, func(ctx context.Context) error { return do(ctx, account, ids) })
+	if errors.Is(err, errLater) {
+		return err // nobody was asked
+	}
 	// Also a call without an answer may have been carried out.
 	for _, role := range ids {
 		l.out.Done = append(l.out.Done, Change{Op: op, Account: account, Role: role})
@@ -142,6 +163,9 @@ func (l *look) mail(ctx context.Context, k Known, what string) error {
 // mailLater ends a look whose mail could not be sent. It undoes nothing, and
 // nobody else has to wait: the limit on mails is one of its own.
 func (l *look) mailLater(s Status, err error) error {
+	if errors.Is(err, errLater) {
+		return err
+	}
 	l.out.Attempts = l.claim.Attempts + 1
 	next := l.now().Add(due.Backoff(l.out.Attempts, 2*time.Second, time.Hour))
 	if t := (*provider.Trouble)(nil); errors.As(err, &t) && t.RetryAt.After(next) {
@@ -183,25 +207,29 @@ func (l *look) names(ids []string) string {
 // what is written down at its end (or sooner, by remember).
 
 func (l *look) know(k Known) {
+	l.dirty = l.dirty || !slices.Contains(l.view.Accounts, k)
 	l.view.Accounts = put(l.view.Accounts, k, func(o Known) bool { return o.ID == k.ID })
 	l.out.Accounts = put(l.out.Accounts, k, func(o Known) bool { return o.ID == k.ID })
 }
 
 func (l *look) set(h Holding) {
-	same := func(o Holding) bool { return o.Account == h.Account && o.Role == h.Role }
-	l.view.Holdings = put(l.view.Holdings, h, same)
-	l.out.Holdings = put(l.out.Holdings, h, same)
-	l.out.Drop = slices.DeleteFunc(l.out.Drop, same)
+	// Also what seems to be written down already is written: see Ledger.Finish
+	// for traces that only look like an intent.
+	l.dirty = l.dirty || !slices.Contains(l.out.Holdings, h)
+	l.view.Holdings = put(l.view.Holdings, h, h.same)
+	l.out.Holdings = put(l.out.Holdings, h, h.same)
+	l.out.Drop = slices.DeleteFunc(l.out.Drop, h.same)
 }
 
 func (l *look) drop(h Holding) {
-	same := func(o Holding) bool { return o.Account == h.Account && o.Role == h.Role }
-	l.view.Holdings = slices.DeleteFunc(l.view.Holdings, same)
-	l.out.Holdings = slices.DeleteFunc(l.out.Holdings, same)
+	l.dirty = true
+	l.view.Holdings = slices.DeleteFunc(l.view.Holdings, h.same)
+	l.out.Holdings = slices.DeleteFunc(l.out.Holdings, h.same)
 	l.out.Drop = append(l.out.Drop, h)
 }
 
 func (l *look) forget(account string) {
+	l.dirty = true
 	l.view.Accounts = slices.DeleteFunc(l.view.Accounts, func(k Known) bool { return k.ID == account })
 	l.view.Holdings = slices.DeleteFunc(l.view.Holdings, func(h Holding) bool { return h.Account == account })
 	l.out.Accounts = slices.DeleteFunc(l.out.Accounts, func(k Known) bool { return k.ID == account })
@@ -223,15 +251,22 @@ func (l *look) believe(account string, have []string) {
 		if i < 0 {
 			l.set(Holding{account, role, false, Held})
 		} else if h := l.view.Holdings[i]; h.State == Intended {
+			h.Ours = !slices.Contains(l.untried, h)
 			h.State = Held
 			l.set(h)
 		}
 	}
 }
 
-// remember writes down what this look knows and intends, before it acts.
+// remember writes down what this look knows and intends, before it acts. A look
+// that may not act leaves it to Finish.
 func (l *look) remember(ctx context.Context) error {
-	return l.cfg.Ledger.Remember(ctx, l.claim, l.out.Memory)
+	if !l.dirty || l.silent {
+		return nil
+	}
+	err := l.cfg.Ledger.Remember(ctx, l.claim, l.out.Memory)
+	l.dirty = err != nil
+	return err
 }
 
 func put[T any](list []T, v T, same func(T) bool) []T {

@@ -40,6 +40,9 @@ type Holding struct {
 	State   HoldingState
 }
 
+// same says that o is about the same role of the same account.
+func (h Holding) same(o Holding) bool { return o.Account == h.Account && o.Role == h.Role }
+
 // Diff says what must change at the provider so that each account holds what d
 // wants. It is pure, and what it returns is sorted: removals first, so that a
 // person at the provider's limit of roles has room for the new one.

@@ -18,6 +18,16 @@ type Ledger interface {
 	// over. It returns at once, with none if none is due.
 	Claim(ctx context.Context, now time.Time, lease time.Duration, max int) ([]Claim, error)
 
+	// ClaimHinted is Claim for while the provider is left alone: it passes over
+	// the crowd, and over whoever's last look failed and who was not hinted at
+	// since. A hint resets Attempts.
+	ClaimHinted(ctx context.Context, now time.Time, lease time.Duration, max int) ([]Claim, error)
+
+	// ClaimOverdue is ClaimHinted for while every worker is busy: only whoever is
+	// due since the moment or longer and has an account, for about others nothing
+	// can be decided.
+	ClaimOverdue(ctx context.Context, now, since time.Time, lease time.Duration, max int) ([]Claim, error)
+
 	// NextDue is when Claim will next have somebody (due, or a lease that runs
 	// out); zero if never.
 	NextDue(ctx context.Context) (time.Time, error)
@@ -36,10 +46,17 @@ type Ledger interface {
 	// nothing is written then.
 	Remember(ctx context.Context, c Claim, m Memory) error
 
+	// What Memory says of holdings of ours is a decision and counts at once
+	// (see [Decided]), in Remember as in Finish. Leaving opens a removal, or
+	// leaves it open, unless somebody else who has the account may have the
+	// role; Drop closes it; Intended and Held delete it. Forget closes all of
+	// the account.
+
 	// Finish ends a look and sets the next. If a hint came since the claim, the
 	// person stays due now. If the lease went to somebody else, it returns
 	// ErrLost after making sure the truth is looked for: every change in o.Done
-	// is kept as an Intended holding of ours and the person is due now.
+	// is kept as an Intended holding of ours and the person is due now. That
+	// decides nothing: a removal stays as it is, and beats such a holding.
 	Finish(ctx context.Context, c Claim, o Outcome) error
 
 	// Rearm makes everybody with that status due now and reports how many.
@@ -60,7 +77,7 @@ type Claim struct {
 	Generation int64 // changes with every hint
 	Lease      int64 // changes with every claim
 	Until      time.Time
-	Attempts   int  // looks that failed in a row before this one
+	Attempts   int  // looks that failed in a row before this one, since the last hint
 	Recheck    bool // somebody insisted: read the provider again, believe nothing
 }
 

@@ -21,10 +21,14 @@ type ReconcilerConfig struct {
 	Catalog   func() Catalog // the catalog as it is resolved now
 	Accounts  AccountPolicy
 
-	Observe bool // decide and show, but change nothing at the provider
+	// Observe: decide and show, but change nothing: neither the provider nor
+	// what counts (see Access), which stays what tokens say.
+	Observe bool
 	Invite  bool // have the provider mail whoever we created an account for
 
-	Workers int           // people looked at at once; zero means 4
+	// Workers is how many people are looked at at once; zero means 4. While all
+	// of them are busy, one more decides and calls nobody.
+	Workers int
 	Lease   time.Duration // how long a look may take; zero means 1 min
 	// Patience bounds one call to the provider; zero means 15 s. It must be
 	// shorter than Lease.
@@ -44,6 +48,8 @@ type Reconciler struct {
 	mu       sync.Mutex // guards what follows
 	failures int        // times in a row that the provider as a whole let us down
 	stumbled Email      // whose look failed last, since it has answered
+	resume   time.Time  // the provider is left alone until then
+	turns    int        // how many were sent to wait for it
 }
 
 // NewReconciler checks the config. It starts nothing: call Run.
@@ -82,16 +88,18 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			r.log.Info("armed: carrying out what observe mode had only shown", "people", n)
 		}
 	}
-	loop := due.Loop[Claim]{
+	crew := &crew{Reconciler: r}
+	loop := due.Loop[task]{
 		Name:    "people",
-		Workers: r.cfg.Workers,
-		Claim: func(ctx context.Context, max int) ([]Claim, error) {
-			return r.cfg.Ledger.Claim(ctx, r.now(), r.cfg.Lease, max)
-		},
-		NextDue: r.cfg.Ledger.NextDue,
+		Workers: r.cfg.Workers + 1,
+		Claim:   crew.claim,
+		NextDue: crew.nextDue,
 		Wake:    r.cfg.Ledger.Wake(),
-		Do:      r.Look,
+		Do:      crew.do,
 		Log:     r.log,
+	}
+	if r.cfg.Observe {
+		loop.Workers = r.cfg.Workers // nothing that is decided counts: see decide
 	}
 	return loop.Run(ctx)
 }
@@ -100,7 +108,18 @@ func (r *Reconciler) Run(ctx context.Context) error {
 // returned time, if any, is when the provider as a whole may be asked again; ok
 // says that it answered.
 func (r *Reconciler) Look(ctx context.Context, c Claim) (rest time.Time, ok bool) {
-	l := &look{Reconciler: r, claim: c, began: r.now()}
+	return r.look(ctx, &look{Reconciler: r, claim: c, began: r.now()})
+}
+
+// Decide is Look without a call: it writes down what is decided, which counts at
+// once. What is to be carried out waits until resume, while the provider is left
+// alone; zero keeps the person's place among those who are due.
+func (r *Reconciler) Decide(ctx context.Context, c Claim, resume time.Time) {
+	r.look(ctx, &look{Reconciler: r, claim: c, began: r.now(), silent: true, resume: resume})
+}
+
+func (r *Reconciler) look(ctx context.Context, l *look) (rest time.Time, ok bool) {
+	c := l.claim
 	// No call may begin after the lease has ended: by then another worker may
 	// have decided otherwise.
 	work, cancel := context.WithTimeout(ctx, c.Until.Sub(l.began)-r.cfg.Lease/12)

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,16 +24,17 @@ type App struct {
 	cfg Config
 	log *slog.Logger
 
-	store      *store.Store
+	store *store.Store
+
+	// What was bought, and what it allows; nil without a shop.
 	directory  *auth0.Directory
 	resolver   *roles.Resolver
 	reconciler *roles.Reconciler
 	receiver   *webhooks.Receiver
 	worker     *webhooks.Worker
 	sweepers   map[string]*webhooks.Sweeper
-	verifier   *provider.Verifier // nil if the config trusts no issuer
-	guard      *provider.Guard    // likewise
-	session    http.Handler
+
+	access // who may pass
 
 	public, operations net.Listener
 	handler            http.Handler
@@ -79,6 +78,10 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles
 	}
 	a.closers = append(a.closers, a.store.Close)
 
+	// A port that the system chose is known only now.
+	if cfg.Server.PublicURL == "" && cfg.publicURL() != "" {
+		cfg.Server.Listen = a.public.Addr().String()
+	}
 	if err := a.keepTrialsApart(ctx, cfg); err != nil {
 		return nil, err
 	}
@@ -86,8 +89,25 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles
 		return nil, err
 	}
 	a.cfg = cfg
-	if a.directory, err = newDirectory(cfg, log); err != nil {
+	if cfg.sells() {
+		if err := a.buildShop(ctx, cfg, onStep); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.buildAccess(ctx, cfg); err != nil {
 		return nil, err
+	}
+	if a.handler, err = a.routes(); err != nil {
+		return nil, hinted(fmt.Errorf("config: %w", err), "config.example.toml explains the keys of [cors]")
+	}
+	return a, nil
+}
+
+// buildShop is everything that a shop needs: the catalog, and the stream in
+// which facts become roles.
+func (a *App) buildShop(ctx context.Context, cfg Config, onStep func(roles.Step)) (err error) {
+	if a.directory, err = newDirectory(cfg, a.log); err != nil {
+		return err
 	}
 	a.closers = append(a.closers, a.directory.Close)
 
@@ -100,35 +120,28 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles
 			onStep(s)
 		}
 	}
-	shops, err := openShops(cfg, log)
+	shops, err := openShops(cfg, a.log)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for name, shop := range shops {
 		if !shop.Verified() {
-			log.Warn("UNVERIFIED PINGS: without an access_token whatever is posted to the webhook URL is believed, "+
+			a.log.Warn("UNVERIFIED PINGS: without an access_token whatever is posted to the webhook URL is believed, "+
 				"and purchases whose ping is lost are never found; set shops."+name+".access_token", "shop", name)
 		}
 	}
-	if a.resolver, err = newResolver(cfg, a.store, a.directory, shops, log); err != nil {
-		return nil, err
+	if a.resolver, err = newResolver(cfg, a.store, a.directory, shops, a.log); err != nil {
+		return err
 	}
 	// The names as they were pinned, before anybody is looked at: a look that
 	// does not know the roles by name yet would leave them where they are.
 	if err := a.resolver.Recall(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if err := a.buildFacts(cfg, shops, step); err != nil {
-		return nil, err
+		return err
 	}
-	if err := a.buildTrust(cfg); err != nil {
-		return nil, err
-	}
-	if err := a.greetCatalog(ctx); err != nil {
-		return nil, err
-	}
-	a.handler = a.routes()
-	return a, nil
+	return a.greetCatalog(ctx)
 }
 
 // newDirectory is our client at the provider. It asks nobody.
@@ -228,71 +241,13 @@ func (a *App) buildFacts(cfg Config, shops map[string]*gumroad.Shop, step func(r
 	return err
 }
 
-// buildTrust is the stream in which a request becomes a principal.
-func (a *App) buildTrust(cfg Config) (err error) {
-	if len(cfg.Issuers) == 0 {
-		return nil // a seller without an API of his own: then nobody is let in
-	}
-	if a.verifier, err = newVerifier(cfg, a.store, a.log); err != nil {
-		return err
-	}
-	a.guard, err = provider.NewGuard(provider.GuardConfig{Verify: a.verify, Realm: cfg.Server.Realm, Log: a.log})
-	a.session = provider.SessionHandler()
-	return err
-}
-
-// newVerifier is the trust table of the config. It asks nobody. keys, if not
-// nil, keeps the last good keys over a restart.
-func newVerifier(cfg Config, keys provider.KeyStore, log *slog.Logger) (*provider.Verifier, error) {
-	var rows []provider.Issuer
-	for _, is := range cfg.Issuers {
-		row := provider.Issuer{URL: is.URL, Kind: provider.LegacyAccessToken, Audiences: is.Audiences, Algorithms: is.Algorithms, RolesClaim: is.RolesClaim, JWKSURL: is.JWKSURL}
-		if is.Token == "rfc9068" {
-			row.Kind = provider.AccessToken
-		}
-		if is.URL == embedded { // where it will be while serve runs
-			row.URL = "http://" + cfg.Embedded.Tenant + "/"
-		}
-		// An address of this very machine has no certificate; the verifier
-		// refuses plain http for every other.
-		if u, err := url.Parse(row.URL); err == nil {
-			row.InsecureLoopback = u.Scheme == "http" && loopback(u.Hostname())
-		}
-		rows = append(rows, row)
-	}
-	v, err := provider.NewVerifier(provider.VerifierConfig{Issuers: rows, KeyStore: keys, Log: log})
-	if err != nil {
-		return nil, hinted(fmt.Errorf("config: issuers: %w", err), "config.example.toml explains the keys of [[issuers]]")
-	}
-	return v, nil
-}
-
-// verify is the verifier's word, with the scopes that the config gives to the
-// principal's roles.
-func (a *App) verify(ctx context.Context, token string) (*provider.Principal, error) {
-	p, err := a.verifier.Verify(ctx, token)
-	if err != nil {
-		return nil, err
-	}
-	mine := *p
-	mine.Scopes = slices.Clone(p.Scopes)
-	for _, role := range p.Roles {
-		for _, scope := range a.cfg.Roles[role].Scopes {
-			if !slices.Contains(mine.Scopes, scope) {
-				mine.Scopes = append(mine.Scopes, scope)
-			}
-		}
-	}
-	return &mine, nil
-}
-
 // keepTrialsApart refuses to go on with a trial's database for real, and the
 // other way round: its names are pinned to the embedded ids, and its buyers
 // would be invited by the real tenant.
 func (a *App) keepTrialsApart(ctx context.Context, cfg Config) error {
 	const mark = "made with"
 	now := "a real provider and shop"
-	trial := cfg.Provider.Domain == embedded
+	trial := cfg.usesEmbeddedTenant()
 	for _, s := range cfg.Shops {
 		trial = trial || s.APIURL == embedded
 	}
@@ -355,7 +310,7 @@ func (a *App) announce() {
 		a.log.Warn("observe mode: everything is decided and shown, nothing is changed at the provider")
 	}
 	if a.tryPage != nil {
-		a.log.Info("try it in the browser", "url", "http://"+a.public.Addr().String()+"/")
+		a.log.Info("try it in the browser", "url", "http://"+a.public.Addr().String()+"/try/")
 	}
 	a.log.Info("serving", "listen", a.public.Addr().String(), "operations", a.operations.Addr().String(), "store", a.store.Engine(), "provider", a.cfg.Provider.Domain, "mode", a.cfg.Mode)
 }

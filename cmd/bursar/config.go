@@ -30,6 +30,13 @@ type Config struct {
 	Catalog  []CatalogLine         `toml:"catalog"`
 	Roles    map[string]RoleConfig `toml:"roles"`
 	Issuers  []IssuerConfig        `toml:"issuers"`
+	Sessions SessionsConfig        `toml:"sessions"`
+	Logins   []LoginConfig         `toml:"logins"`
+	CORS     CORSConfig            `toml:"cors"`
+	Basic    BasicConfig           `toml:"basic"`
+	Check    CheckConfig           `toml:"check"`
+	Routes   []RouteConfig         `toml:"routes"`
+	Tokens   []TokenConfig         `toml:"tokens"`
 }
 
 type LogConfig struct {
@@ -38,10 +45,12 @@ type LogConfig struct {
 }
 
 type ServerConfig struct {
-	Listen     string `toml:"listen"`
-	Operations string `toml:"operations"`
-	Realm      string `toml:"realm"`
-	MaxBody    int64  `toml:"max_body"`
+	Listen         string   `toml:"listen"`
+	Operations     string   `toml:"operations"`
+	PublicURL      string   `toml:"public_url"`
+	TrustedProxies []string `toml:"trusted_proxies"`
+	Realm          string   `toml:"realm"`
+	MaxBody        int64    `toml:"max_body"`
 }
 
 type StoreConfig struct {
@@ -58,11 +67,13 @@ type ProviderConfig struct {
 	OnlyBestAccount    bool     `toml:"only_best_account"`
 	Invite             bool     `toml:"invite"`
 	InviteClientID     string   `toml:"invite_client_id"`
+	Issuers            []string `toml:"issuers"`
 }
 
 type EmbeddedConfig struct {
-	Tenant string `toml:"tenant"`
-	Shop   string `toml:"shop"`
+	Tenant      string `toml:"tenant"`
+	Shop        string `toml:"shop"`
+	SPAClientID string `toml:"spa_client_id"`
 }
 
 type ShopConfig struct {
@@ -88,6 +99,7 @@ type CatalogLine struct {
 
 type RoleConfig struct {
 	Scopes []string `toml:"scopes"`
+	Grants []string `toml:"grants"`
 }
 
 type IssuerConfig struct {
@@ -117,6 +129,9 @@ func defaults() Config {
 			Invite:             true,
 		},
 		Embedded: EmbeddedConfig{Tenant: "127.0.0.1:8090", Shop: "127.0.0.1:8091"},
+		Sessions: SessionsConfig{Idle: duration(24 * time.Hour), Absolute: duration(7 * 24 * time.Hour), AfterLogin: "/", AfterLogout: "/"},
+		Basic:    BasicConfig{Charset: "UTF-8"},
+		Check:    CheckConfig{Headers: "off"},
 	}
 }
 
@@ -176,6 +191,15 @@ func parseConfig(text string) (Config, error) {
 	for i := range cfg.Issuers {
 		cfg.Issuers[i].defaults()
 	}
+	for i := range cfg.Logins {
+		cfg.Logins[i].defaults()
+	}
+	for i := range cfg.Routes {
+		cfg.Routes[i].defaults()
+	}
+	for i := range cfg.Tokens {
+		cfg.Tokens[i].defaults()
+	}
 	cfg.resolveSecrets(&faults)
 	cfg.check(&faults)
 	return cfg, faults.err()
@@ -216,9 +240,11 @@ func (c *Config) check(f *faults) {
 	if c.Store.URL != unresolved && !strings.HasPrefix(string(c.Store.URL), "sqlite:") && !strings.HasPrefix(string(c.Store.URL), "postgres://") && !strings.HasPrefix(string(c.Store.URL), "postgresql://") {
 		f.add("store.url", `must begin with "sqlite:" or "postgres://"`)
 	}
-	c.checkProvider(f)
-	if len(c.Shops) == 0 {
-		f.add("shops", "there is none: add a table such as [shops.gumroad]")
+	if c.sells() || c.Provider.Domain != embedded {
+		c.checkProvider(f)
+	}
+	if !c.sells() && len(c.Routes) == 0 && len(c.Tokens) == 0 {
+		f.add("shops", "there is none, and no routes to guard either: add a table such as [shops.gumroad]")
 	}
 	for name, s := range c.Shops {
 		s.check(f, name)
@@ -227,8 +253,13 @@ func (c *Config) check(f *faults) {
 	for i, is := range c.Issuers {
 		is.check(f, fmt.Sprintf("issuers[%d]", i))
 	}
+	c.checkAccess(f)
 	slices.Sort(*f)
 }
+
+// sells reports whether there is a shop. Without one bursar only guards, and
+// needs no client at the provider's management API.
+func (c *Config) sells() bool { return len(c.Shops) > 0 }
 
 func (c *Config) checkProvider(f *faults) {
 	p := c.Provider
@@ -298,9 +329,19 @@ func (c *Config) checkCatalog(f *faults) {
 			used[r] = true
 		}
 	}
+	for _, u := range c.Basic.Users {
+		for _, r := range u.Roles {
+			used[r] = true
+		}
+	}
+	for _, rs := range c.Basic.Roles {
+		for _, r := range rs {
+			used[r] = true
+		}
+	}
 	for name := range c.Roles {
-		if !used[name] {
-			f.add("roles."+name, "no line of the catalog gives this role")
+		if !used[name] && c.sells() {
+			f.add("roles."+name, "no line of the catalog and no Basic user gives this role")
 		}
 	}
 }
@@ -361,6 +402,20 @@ func (c *Config) resolveSecrets(f *faults) {
 		resolve(key+".secret", &s.Secret)
 		resolve(key+".previous_secret", &s.PreviousSecret)
 		c.Shops[name] = s
+	}
+	for i := range c.Sessions.Keys {
+		resolve(fmt.Sprintf("sessions.keys[%d]", i), &c.Sessions.Keys[i])
+	}
+	for i := range c.Logins {
+		resolve(fmt.Sprintf("logins[%d].client_secret", i), &c.Logins[i].ClientSecret)
+	}
+	for i := range c.Basic.Users {
+		resolve(fmt.Sprintf("basic.users[%d].password", i), &c.Basic.Users[i].Password)
+	}
+	for i, t := range c.Tokens {
+		if t.Twilio != nil {
+			resolve(fmt.Sprintf("tokens[%d].twilio.key_secret", i), &t.Twilio.KeySecret)
+		}
 	}
 }
 

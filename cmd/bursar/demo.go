@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"embed"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,7 +41,7 @@ with a page to try more. No account, no server and no network are needed.`,
 func demoConfig(dir string, stays, weak bool) Config {
 	cfg := defaults()
 	cfg.Store.URL = secret("sqlite:" + filepath.Join(dir, "demo.db"))
-	cfg.Server.Operations, cfg.Embedded = "127.0.0.1:0", EmbeddedConfig{"127.0.0.1:0", "127.0.0.1:0"}
+	cfg.Server.Operations, cfg.Embedded = "127.0.0.1:0", EmbeddedConfig{Tenant: "127.0.0.1:0", Shop: "127.0.0.1:0"}
 	if !stays {
 		cfg.Server.Listen = "127.0.0.1:0"
 	}
@@ -57,8 +59,33 @@ func demoConfig(dir string, stays, weak bool) Config {
 	issuer := IssuerConfig{URL: embedded, Audiences: []string{"https://school.example/api"}, RolesClaim: "https://school.example/roles"}
 	issuer.defaults()
 	cfg.Issuers = []IssuerConfig{issuer}
+	cfg.giveSite(filepath.Join(dir, "site"), issuer.RolesClaim)
 	return cfg
 }
+
+// giveSite has the course site served from that folder, its lessons only to
+// those who hold the role, and a token for its live room.
+func (c *Config) giveSite(folder, rolesClaim string) {
+	login := LoginConfig{Name: "school", Issuer: embedded, RolesClaim: rolesClaim, Pass: []string{"login_hint", "screen_hint"}}
+	login.defaults()
+	c.Logins = []LoginConfig{login}
+	for _, name := range []string{"One", "Two"} {
+		c.Routes = append(c.Routes, RouteConfig{Path: "/lessons/" + strings.ToLower(name) + "/content.html", Roles: []string{"Course " + name}, Static: folder})
+	}
+	c.Routes = append(c.Routes, RouteConfig{Name: "everything else of the site", Path: "/", AllowAnonymous: true, Static: folder})
+	for i := range c.Routes {
+		c.Routes[i].defaults()
+	}
+	live := TokenConfig{Name: "live", Audience: []string{"https://live.school.example"}, Roles: []string{"Course One", "Course Two"}, Grants: []string{"chat"}, Room: "kitchen-table"}
+	live.defaults()
+	c.Tokens = []TokenConfig{live}
+}
+
+// site is the sample course site, which the demo serves through the gate as any
+// other folder.
+//
+//go:embed site
+var site embed.FS
 
 func demo(ctx context.Context, st *stage, once, weak bool) (err error) {
 	dir, err := os.MkdirTemp("", "bursar-demo-")
@@ -66,6 +93,9 @@ func demo(ctx context.Context, st *stage, once, weak bool) (err error) {
 		return fmt.Errorf("demo: %w", err)
 	}
 	defer os.RemoveAll(dir)
+	if err := os.CopyFS(dir, site); err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
 
 	seen := newSteps()
 	log := slog.New(slog.DiscardHandler)
@@ -96,7 +126,9 @@ func demo(ctx context.Context, st *stage, once, weak bool) (err error) {
 		return nil
 	}
 	st.say("")
-	st.say("Now you:  http://%s/  (Ctrl-C ends it)", app.public.Addr())
+	st.say("Now you:  http://%s/       the course site: buy, log in, read, ask for the money back", app.public.Addr())
+	st.say("          http://%s/try/   behind the scenes: forge, lose and repeat pings, take the provider down", app.public.Addr())
+	st.say("Ctrl-C ends it.")
 	select {
 	case <-ctx.Done():
 		st.say("\nGone, and everything with it.")

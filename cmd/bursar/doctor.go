@@ -63,7 +63,7 @@ func (x *examination) examine(ctx context.Context, path string) {
 		x.bad("config", "%v", err)
 		return
 	}
-	x.ok("config", "%s: %s, %s, mode %q", path, count(len(cfg.Shops), "shop"), count(len(cfg.Catalog), "catalog line"), cfg.Mode)
+	x.ok("config", "%s: %s, %s, %s, mode %q", path, count(len(cfg.Shops), "shop"), count(len(cfg.Catalog), "catalog line"), count(len(cfg.Routes), "route"), cfg.Mode)
 
 	st, err := store.Open(ctx, store.Config{URL: string(cfg.Store.URL)})
 	if err != nil {
@@ -133,7 +133,7 @@ func (x *examination) keys(ctx context.Context, cfg Config) {
 		x.ok("issuers", "none: no token is believed, and /auth/session is not there")
 		return
 	}
-	v, err := newVerifier(cfg, nil, nil)
+	v, err := newVerifier(cfg, nil, nil, nil)
 	if err != nil {
 		x.bad("issuers", "%v", err)
 		return

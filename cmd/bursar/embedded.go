@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -53,13 +54,11 @@ func (a *App) startEmbedded(ctx context.Context, cfg *Config) error {
 }
 
 func (a *App) startTenant(ctx context.Context, cfg *Config) error {
-	if cfg.Provider.Domain != embedded {
-		for i, is := range cfg.Issuers {
-			if is.URL == embedded {
-				return fmt.Errorf("config: issuers[%d].url: is \"embedded\", but provider.domain is not", i)
-			}
-		}
+	if !cfg.usesEmbeddedTenant() {
 		return nil
+	}
+	if cfg.Provider.Domain != embedded {
+		return errors.New("config: an issuer or a login is \"embedded\", but provider.domain is not")
 	}
 	tc := auth0test.Config{Connections: []auth0test.Connection{{Name: cfg.Provider.Connection}}}
 	var audience string
@@ -75,6 +74,11 @@ func (a *App) startTenant(ctx context.Context, cfg *Config) error {
 			}
 			tc.APIs = append(tc.APIs, api)
 			audience = aud
+		}
+	}
+	for _, l := range cfg.Logins {
+		if l.Issuer == embedded && tc.RolesClaim == "" {
+			tc.RolesClaim = l.RolesClaim
 		}
 	}
 	server, err := auth0test.StartAt(cfg.Embedded.Tenant, tc)
@@ -97,6 +101,20 @@ func (a *App) startTenant(ctx context.Context, cfg *Config) error {
 			cfg.Issuers[i].URL = server.Issuer()
 		}
 	}
+	cfg.Logins = slices.Clone(cfg.Logins)
+	for i := range cfg.Logins {
+		if l := &cfg.Logins[i]; l.Issuer == embedded {
+			client := server.AddClient(loginClient(*cfg, *l))
+			l.Issuer, l.ClientID, l.ClientSecret = server.Issuer(), client.ID, secret(client.Secret)
+		}
+	}
+	if id := cfg.Embedded.SPAClientID; id != "" {
+		spa := auth0test.Client{ID: id, Public: true, WebOrigins: cfg.CORS.Origins}
+		for _, origin := range cfg.CORS.Origins {
+			spa.Callbacks = append(spa.Callbacks, origin+"/", origin+"/callback")
+		}
+		server.AddClient(spa)
+	}
 	a.embeddedTenant = &embeddedTenant{server, learners, audience}
 	a.log.Warn("EMBEDDED TENANT: accounts live in memory and are gone at the end; for trying out only", "url", server.URL)
 
@@ -105,6 +123,23 @@ func (a *App) startTenant(ctx context.Context, cfg *Config) error {
 		return err
 	}
 	return nil
+}
+
+// loginClient is the regular web application that a login is at the tenant.
+func loginClient(cfg Config, l LoginConfig) auth0test.Client {
+	self := cfg.publicURL()
+	callback := self + "/auth/callback"
+	if len(cfg.Logins) > 1 {
+		callback += "/" + l.Name
+	}
+	c := auth0test.Client{
+		ID: l.ClientID, Callbacks: []string{callback}, LogoutURLs: []string{self + "/auth/logged-out"},
+		BackchannelLogout: self + "/auth/backchannel-logout", Public: l.TokenAuth == "none", Rotation: true,
+	}
+	if !c.Public {
+		c.TokenAuth = l.TokenAuth
+	}
+	return c
 }
 
 func (a *App) startShop(cfg *Config, name string, s ShopConfig) error {

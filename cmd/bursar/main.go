@@ -42,7 +42,7 @@ Begin with:  bursar demo`,
 		return hinted(err, `"`+cmd.CommandPath()+` --help" lists the flags`)
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(demoCommand(), serveCommand(), personCommand(), inboxCommand(), tokenCommand(), doctorCommand())
+	root.AddCommand(demoCommand(), serveCommand(), personCommand(), inboxCommand(), tokenCommand(), policyCommand(), passwordCommand(), doctorCommand())
 	return root
 }
 

@@ -37,10 +37,12 @@ func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 	if b, err := a.store.Backlog(ctx); err == nil {
 		body.Backlog = &backlog{b.EventsDue, b.EventsParked, b.PeopleDue, b.PeopleWaiting, b.PeopleHeld, b.Oldest}
 	}
-	p := a.directory.Stats()
-	body.Provider = providerReadiness{p.Management(), p.Throttled, p.Held}
-	for _, o := range a.resolver.Catalog().Open {
-		body.Unresolved = append(body.Unresolved, o.Error())
+	if a.cfg.sells() {
+		p := a.directory.Stats()
+		body.Provider = providerReadiness{p.Management(), p.Throttled, p.Held}
+		for _, o := range a.resolver.Catalog().Open {
+			body.Unresolved = append(body.Unresolved, o.Error())
+		}
 	}
 	if a.verifier != nil {
 		for _, k := range a.verifier.Stats().Keys {
@@ -127,9 +129,6 @@ func (a *App) Describe(ch chan<- *prometheus.Desc) {
 }
 
 func (a *App) Collect(ch chan<- prometheus.Metric) {
-	for result, n := range a.receiver.Counts() {
-		ch <- prometheus.MustNewConstMetric(deliveriesDesc, prometheus.CounterValue, float64(n), result)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	if b, err := a.store.Backlog(ctx); err == nil {
@@ -137,9 +136,14 @@ func (a *App) Collect(ch chan<- prometheus.Metric) {
 			ch <- prometheus.MustNewConstMetric(backlogDesc, prometheus.GaugeValue, float64(n), kind)
 		}
 	}
-	ch <- prometheus.MustNewConstMetric(openDesc, prometheus.GaugeValue, float64(len(a.resolver.Catalog().Open)))
-	for call, n := range a.directory.Stats().Calls {
-		ch <- prometheus.MustNewConstMetric(callsDesc, prometheus.CounterValue, float64(n), call)
+	if a.cfg.sells() {
+		for result, n := range a.receiver.Counts() {
+			ch <- prometheus.MustNewConstMetric(deliveriesDesc, prometheus.CounterValue, float64(n), result)
+		}
+		ch <- prometheus.MustNewConstMetric(openDesc, prometheus.GaugeValue, float64(len(a.resolver.Catalog().Open)))
+		for call, n := range a.directory.Stats().Calls {
+			ch <- prometheus.MustNewConstMetric(callsDesc, prometheus.CounterValue, float64(n), call)
+		}
 	}
 	a.collectTokens(ch)
 }

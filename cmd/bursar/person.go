@@ -51,6 +51,7 @@ func personCommand() *cobra.Command {
 			return nil
 		})
 	}
+	cmd.AddCommand(signOutCommand())
 	return cmd
 }
 

@@ -19,11 +19,23 @@ import (
 // runApp runs the service in this process, in a world of its own.
 func runApp(t *testing.T) (*App, *world) {
 	t.Helper()
+	return runAppWith(t, func(*world) error { return nil })
+}
+
+// runAppWith is runApp with a config that was changed.
+func runAppWith(t *testing.T, change func(*world) error) (*App, *world) {
+	t.Helper()
 	w, err := newWorld(t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.end(t) })
+	if err := change(w); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.write(); err != nil {
+		t.Fatal(err)
+	}
 	cfg, err := loadConfig(w.config)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +105,7 @@ func TestAnOddPathOfAWebhookIsServedAndNeverRedirected(t *testing.T) {
 		if r := ask(app.handler, http.MethodPost, path, somePing); r.StatusCode != http.StatusUnauthorized {
 			t.Errorf("POST %s without the secret: %d, want 401", path, r.StatusCode)
 		}
-		r := ask(app.handler, http.MethodPost, path, somePing, "Authorization", basic("any", w.secret))
+		r := ask(app.handler, http.MethodPost, path, somePing, "Authorization", basicAuth("any", w.secret))
 		if r.StatusCode != http.StatusOK {
 			t.Errorf("POST %s with the secret by Basic auth: %d, want 200", path, r.StatusCode)
 		}
@@ -105,7 +117,7 @@ func TestAnOddPathOfAWebhookIsServedAndNeverRedirected(t *testing.T) {
 	}
 }
 
-func basic(user, password string) string {
+func basicAuth(user, password string) string {
 	r := &http.Request{Header: http.Header{}}
 	r.SetBasicAuth(user, password)
 	return r.Header.Get("Authorization")

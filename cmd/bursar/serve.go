@@ -73,9 +73,15 @@ func (a *App) Run(ctx context.Context) error {
 	const books, work, doors = 0, 1, 2
 
 	start(books, "store", a.store.Run)
-	start(work, "catalog", a.resolver.Run)
-	start(work, "inbox", a.worker.Run)
-	start(work, "people", a.reconciler.Run)
+	if a.cfg.sells() {
+		start(work, "catalog", a.resolver.Run)
+		start(work, "inbox", a.worker.Run)
+		start(work, "people", a.reconciler.Run)
+		start(work, "old decisions", a.forgetRemovals)
+	}
+	if a.sessions != nil {
+		start(work, "sessions", a.sessions.Run)
+	}
 	for _, s := range a.sweepers {
 		start(work, "sweep", s.Run)
 	}

@@ -73,9 +73,9 @@ func TestAnEmptySecretFileIsAFaultAndNotAnOpenDoor(t *testing.T) {
 	}
 }
 
-func TestAConfigWithoutIssuersServesNobody(t *testing.T) {
+func TestAConfigThatTrustsNobodyServesNobody(t *testing.T) {
 	cfg := demoConfig(t.TempDir(), false, false)
-	cfg.Issuers = nil
+	cfg.Issuers, cfg.Logins, cfg.Tokens, cfg.Routes = nil, nil, nil, nil
 	app, err := newApp(t.Context(), cfg, logger(LogConfig{Level: "error", Format: "text"}), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -96,6 +96,7 @@ func TestAConfigWithoutIssuersServesNobody(t *testing.T) {
 
 func TestADatabaseFromTryingOutIsNotGoneOnWithForReal(t *testing.T) {
 	cfg := demoConfig(t.TempDir(), false, false)
+	cfg.Issuers, cfg.Logins, cfg.Tokens, cfg.Routes = nil, nil, nil, nil
 	quiet := logger(LogConfig{Level: "error", Format: "text"})
 	app, err := newApp(t.Context(), cfg, quiet, nil)
 	if err != nil {

@@ -24,9 +24,9 @@ type story struct {
 }
 
 const (
-	buyer    = "ada@example.com"
-	password = "Correct-horse-battery-1"
-	course   = "Course One"
+	buyer          = "ada@example.com"
+	buyersPassword = "Correct-horse-battery-1"
+	course         = "Course One"
 )
 
 func (s *story) tell(ctx context.Context) error {
@@ -127,7 +127,7 @@ func (s *story) purchase(ctx context.Context) (gumroadtest.Sale, error) {
 func (s *story) login(ctx context.Context) error {
 	s.chapter("Ada follows the mail and opens the course site")
 	began := time.Now()
-	if err := s.app.embeddedTenant.ResetPassword(buyer, password); err != nil {
+	if err := s.app.embeddedTenant.ResetPassword(buyer, buyersPassword); err != nil {
 		return err
 	}
 	s.done(time.Since(began), "password set, through the mailbox")
@@ -250,7 +250,7 @@ func (s *story) holds(want ...string) error {
 // token logs Ada in at the provider, over HTTP like any application.
 func (s *story) token(ctx context.Context) (token string, took time.Duration, err error) {
 	t := s.app.embeddedTenant
-	form := url.Values{"grant_type": {"password"}, "client_id": {t.learners.ID}, "username": {buyer}, "password": {password}, "audience": {t.audience}}
+	form := url.Values{"grant_type": {"password"}, "client_id": {t.learners.ID}, "username": {buyer}, "password": {buyersPassword}, "audience": {t.audience}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL+"/oauth/token", strings.NewReader(form.Encode()))
 	if err != nil {
 		return "", 0, err

@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"bursar/internal/store"
 	"bursar/provider"
+	"bursar/provider/grant"
 )
 
 func tokenCommand() *cobra.Command {
@@ -43,28 +45,42 @@ process lists.`,
 		if err != nil {
 			return err
 		}
-		if len(cfg.Issuers) == 0 {
+		if len(cfg.Issuers) == 0 && !cfg.issuesJWT() {
 			return hinted(errors.New("token: the config trusts no issuer"), "add a row [[issuers]]; config.example.toml explains it")
 		}
 		token, err := readToken(cmd, args)
 		if err != nil {
 			return err
 		}
-		v, err := newVerifier(cfg, nil, nil)
-		if err != nil {
-			return err
-		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
 		defer cancel()
-		printChecks(cmd.OutOrStdout(), v.Explain(ctx, token))
-		p, err := v.Verify(ctx, token)
-		if err != nil {
-			return err
+		if !cfg.issuesJWT() {
+			return inspect(ctx, cmd.OutOrStdout(), cfg, nil, token)
 		}
-		printPrincipal(cmd.OutOrStdout(), p)
-		return nil
+		// Our own keys are in the store.
+		return withStore(cmd, *path, func(_ context.Context, _ Config, st *store.Store) error {
+			signing, err := signingKeys(ctx, cfg, st, nil)
+			if err != nil {
+				return err
+			}
+			return inspect(ctx, cmd.OutOrStdout(), cfg, signing, token)
+		})
 	}
 	return cmd
+}
+
+func inspect(ctx context.Context, w io.Writer, cfg Config, signing *grant.SigningKeys, token string) error {
+	v, err := newVerifier(cfg, nil, signing, nil)
+	if err != nil {
+		return err
+	}
+	printChecks(w, v.Explain(ctx, token))
+	p, err := v.Verify(ctx, token)
+	if err != nil {
+		return err
+	}
+	printPrincipal(w, p)
+	return nil
 }
 
 // maxTokenFile bounds what is read: a token is at most 16 KiB, and what is

@@ -27,7 +27,7 @@ type tryPage struct {
 func newTryPage(a *App) http.Handler {
 	t := &tryPage{app: a}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", t.page)
+	mux.HandleFunc("GET /try/{$}", t.page)
 	mux.HandleFunc("GET /try/state", t.state)
 	mux.HandleFunc("POST /try/{verb}", t.play)
 	// No other site may press these buttons.
@@ -160,16 +160,7 @@ func (t *tryPage) state(w http.ResponseWriter, r *http.Request) {
 		out.Products = append(out.Products, map[string]string{"id": p.ID, "name": p.Name})
 	}
 	for _, s := range slices.Backward(t.app.embeddedShop.Sales()) {
-		state := "paid"
-		switch {
-		case s.Refunded:
-			state = "refunded"
-		case s.Chargedback && !s.DisputeWon:
-			state = "disputed"
-		case s.PartlyRefunded:
-			state = "partly refunded"
-		}
-		out.Sales = append(out.Sales, sale{s.ID, s.Email, names[s.ProductID], s.CreatedAt, state})
+		out.Sales = append(out.Sales, sale{s.ID, s.Email, names[s.ProductID], s.CreatedAt, saleState(s)})
 		if len(out.Sales) == 20 {
 			break
 		}

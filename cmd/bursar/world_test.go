@@ -46,6 +46,7 @@ type world struct {
 	child    *exec.Cmd      // nil: not running
 	exited   chan error
 	books    *store.Store // opened when first asked
+	browsers map[string]*http.Client
 }
 
 // newWorld starts tenant and shop and writes the config. An empty url means a

@@ -17,6 +17,10 @@
 // finishes can tell whether the work was somebody else's by then, and whether
 // it was overtaken by news.
 //
+// What other processes remember is counted: see versions.go and package fresh.
+// A transaction that changes such a thing counts up its shard as the last thing
+// before the commit, and Postgres tells the others.
+//
 // Text is cleaned on its way in: Postgres takes no NUL and no broken UTF-8, so
 // neither engine is given any. Bodies are bytes and stay as they came.
 package store

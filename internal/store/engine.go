@@ -104,10 +104,12 @@ type statement struct {
 	wakes topics
 }
 
-// A tx is a transaction that writes, and remembers whom to wake after it.
+// A tx is a transaction that writes, and remembers what it changed and whom to
+// wake after it.
 type tx struct {
 	run
-	woken topics
+	woken  topics
+	shards shards
 }
 
 // wake notes that something of the topic becomes due by this transaction.
@@ -132,6 +134,10 @@ func once(ctx context.Context, eng engine, do func(context.Context, *tx) error) 
 	t := &tx{run: run{w, eng}}
 	if err := do(ctx, t); err != nil {
 		w.Rollback() // its own error would say no more
+		return 0, err
+	}
+	if err := t.count(ctx); err != nil {
+		w.Rollback()
 		return 0, err
 	}
 	if t.woken != 0 {

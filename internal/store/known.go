@@ -67,32 +67,3 @@ func (in inbox) Subscriptions(ctx context.Context, shop, after string, max int) 
 	})
 	return refs, err
 }
-
-// Mark is empty for a name that was never set.
-func (in inbox) Mark(ctx context.Context, name string) (value string, err error) {
-	err = in.read(ctx, "mark", func(ctx context.Context, r run) (err error) {
-		value, err = r.mark(ctx, name)
-		return err
-	})
-	return value, err
-}
-
-func (in inbox) SetMark(ctx context.Context, name, value string) error {
-	return in.write(ctx, "set mark", func(ctx context.Context, t *tx) error { return t.setMark(ctx, name, value) })
-}
-
-func (r run) mark(ctx context.Context, name string) (value string, err error) {
-	err = r.row(ctx, `SELECT value FROM marks WHERE name = $1`, name).Scan(&value)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
-	return value, err
-}
-
-func (t *tx) setMark(ctx context.Context, name, value string) error {
-	const set = `
-		INSERT INTO marks (name, value) VALUES ($1, $2)
-		ON CONFLICT (name) DO UPDATE SET value = excluded.value`
-	_, err := t.exec(ctx, set, name, value)
-	return err
-}

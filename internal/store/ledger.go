@@ -13,10 +13,39 @@ import (
 type ledger struct{ *Store }
 
 func (l ledger) Claim(ctx context.Context, now time.Time, lease time.Duration, max int) ([]roles.Claim, error) {
-	const claim = readyPeople + `
+	return l.claim(ctx, now, lease, max, readyPeople+takePeople)
+}
+
+func (l ledger) ClaimHinted(ctx context.Context, now time.Time, lease time.Duration, max int) ([]roles.Claim, error) {
+	return l.claim(ctx, now, lease, max, hintedPeople+takePeople)
+}
+
+func (l ledger) ClaimOverdue(ctx context.Context, now, since time.Time, lease time.Duration, max int) ([]roles.Claim, error) {
+	return l.claim(ctx, now, lease, max, overduePeople+takePeople, millis(since))
+}
+
+const (
+	takePeople = `
 		UPDATE people SET lease = lease + 1, leased_until = $3
 		WHERE person IN (SELECT person FROM single UNION ALL SELECT person FROM crowd)
 		RETURNING person, bulk, due_at, generation, lease, attempts, recheck`
+	// A look that failed leaves attempts behind, and a hint clears them.
+	hintedPeople = `
+		WITH single AS MATERIALIZED (
+			SELECT person FROM people
+			WHERE bulk = 0 AND due_at <= $1 AND attempts = 0 AND (leased_until <= $1 OR leased_until > $4)
+			ORDER BY due_at, person LIMIT $2 {{SKIP LOCKED}}),
+		crowd AS (SELECT person FROM single WHERE 1 = 0)`
+	overduePeople = `
+		WITH single AS MATERIALIZED (
+			SELECT person FROM people
+			WHERE bulk = 0 AND due_at <= $5 AND attempts = 0 AND (leased_until <= $1 OR leased_until > $4)
+				AND EXISTS (SELECT 1 FROM accounts WHERE accounts.person = people.person)
+			ORDER BY due_at, person LIMIT $2 {{SKIP LOCKED}}),
+		crowd AS (SELECT person FROM single WHERE 1 = 0)`
+)
+
+func (l ledger) claim(ctx context.Context, now time.Time, lease time.Duration, max int, query string, more ...any) ([]roles.Claim, error) {
 	var taken []claimed[roles.Claim]
 	until := now.Add(lease)
 	err := l.write(ctx, "claim people", func(ctx context.Context, t *tx) error {
@@ -31,7 +60,7 @@ func (l ledger) Claim(ctx context.Context, now time.Time, lease time.Duration, m
 			c.Until = moment(millis(until))
 			taken = append(taken, claimed[roles.Claim]{c, bulk, due})
 			return err
-		}, claim, millis(now), max, millis(until), millis(tooLongALease(now, lease)))
+		}, query, append([]any{millis(now), max, millis(until), millis(tooLongALease(now, lease))}, more...)...)
 	})
 	if err != nil {
 		return nil, err
@@ -50,7 +79,7 @@ func (l ledger) Remember(ctx context.Context, c roles.Claim, m roles.Memory) err
 		if lost = row.lease != c.Lease; lost || err != nil {
 			return err
 		}
-		return t.memorise(ctx, c.Person, m)
+		return t.memorise(ctx, l.now(), c.Person, m)
 	})
 	if err == nil && lost {
 		return roles.ErrLost
@@ -79,13 +108,14 @@ func finishLook(ctx context.Context, t *tx, now time.Time, c roles.Claim, o role
 	if row.lease != c.Lease {
 		return true, t.doubt(ctx, now, c.Person, o.Done)
 	}
-	if err := t.memorise(ctx, c.Person, o.Memory); err != nil {
+	// Others first: who waits for a person must not hold an account meanwhile.
+	if err := t.warnOthers(ctx, now, c.Person, lostHold(o)); err != nil {
+		return false, err
+	}
+	if err := t.memorise(ctx, now, c.Person, o.Memory); err != nil {
 		return false, err
 	}
 	if err := t.record(ctx, c.Person, o.Journal); err != nil {
-		return false, err
-	}
-	if err := t.warnOthers(ctx, now, c.Person, lostHold(o)); err != nil {
 		return false, err
 	}
 	// finished_at holds off the next recheck (see tell), so it is the last time
@@ -133,6 +163,7 @@ func (t *tx) person(ctx context.Context, p roles.Email) (row personRow, err erro
 // doubt is for a look that was overtaken: what it asked the provider to do may
 // be done or undone by now, so each such role is taken for intended by us,
 // which has the next look ask for what should be. What is not ours stays so.
+// It decides nothing: a removal that was decided stays, and beats the trace.
 func (t *tx) doubt(ctx context.Context, now time.Time, p roles.Email, done []roles.Change) error {
 	const again = `
 		INSERT INTO people (person, due_at) VALUES ($1, $2)
@@ -152,6 +183,9 @@ func (t *tx) doubt(ctx context.Context, now time.Time, p roles.Email, done []rol
 			continue
 		}
 		if _, err := t.exec(ctx, intend, string(p), c.Account, c.Role, string(roles.Intended)); err != nil {
+			return err
+		}
+		if err := t.changed(ctx, accountKey(c.Account)); err != nil {
 			return err
 		}
 	}

@@ -3,24 +3,25 @@ package store
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"bursar/roles"
 )
 
 // memorise writes what a look knows: first what is gone, then what is there,
-// so that an account which is both stays.
-func (t *tx) memorise(ctx context.Context, p roles.Email, m roles.Memory) error {
+// so that an account which is both stays. What it says about roles of ours are
+// decisions (see decided.go).
+func (t *tx) memorise(ctx context.Context, now time.Time, p roles.Email, m roles.Memory) error {
+	if err := t.lockLeaving(ctx, m.Holdings); err != nil {
+		return err
+	}
 	for _, account := range m.Forget {
-		if _, err := t.exec(ctx, `DELETE FROM holdings WHERE person = $1 AND account = $2`, string(p), account); err != nil {
-			return err
-		}
-		if _, err := t.exec(ctx, `DELETE FROM accounts WHERE person = $1 AND account = $2`, string(p), account); err != nil {
+		if err := t.forget(ctx, now, p, account); err != nil {
 			return err
 		}
 	}
 	for _, h := range m.Drop {
-		const drop = `DELETE FROM holdings WHERE person = $1 AND account = $2 AND role = $3`
-		if _, err := t.exec(ctx, drop, string(p), h.Account, h.Role); err != nil {
+		if err := t.drop(ctx, now, p, h); err != nil {
 			return err
 		}
 	}
@@ -35,10 +36,7 @@ func (t *tx) memorise(ctx context.Context, p roles.Email, m roles.Memory) error 
 		}
 	}
 	for _, h := range m.Holdings {
-		const hold = `
-			INSERT INTO holdings (person, account, role, ours, state) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (person, account, role) DO UPDATE SET ours = excluded.ours, state = excluded.state`
-		if _, err := t.exec(ctx, hold, string(p), h.Account, h.Role, flag(h.Ours), string(h.State)); err != nil {
+		if err := t.hold(ctx, now, p, h); err != nil {
 			return err
 		}
 	}

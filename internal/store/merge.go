@@ -254,13 +254,15 @@ const recheckEvery = time.Minute
 // tell makes the people due now, in a fixed order. With insist, those about
 // whom nothing is new are rechecked at the provider; at once if an operator
 // asked, else only if it was not asked or told about them just now. With bulk,
-// they queue behind all others, unless they wait among those already.
+// they queue behind all others, unless they wait among those already. What
+// failed before the hint is not counted on: somebody hinted at is decided about
+// also while the provider is left alone (see ClaimHinted).
 func (h hints) tell(ctx context.Context, t *tx, now time.Time, insist, operator, bulk bool) error {
 	// A moment from the future is a clock that was wrong: it holds off nothing.
 	const tell = `
 		INSERT INTO people (person, due_at, recheck, bulk) VALUES ($1, $2, $3, $5)
 		ON CONFLICT (person) DO UPDATE SET
-			generation = people.generation + 1,
+			generation = people.generation + 1, attempts = 0,
 			due_at = CASE WHEN people.due_at < excluded.due_at THEN people.due_at ELSE excluded.due_at END,
 			bulk = CASE WHEN people.bulk = 0 AND people.due_at <= excluded.due_at THEN 0 ELSE excluded.bulk END,
 			recheck = CASE WHEN excluded.recheck = 1 AND (people.finished_at <= $4 OR people.finished_at > $6) THEN 1

@@ -41,6 +41,34 @@ func TestSQLiteFindsWhomAFactConcernsByIndex(t *testing.T) {
 	}
 }
 
+// Every request of a learner asks for a session, and a sweep runs beside them.
+func TestSQLiteFindsSessionsByIndex(t *testing.T) {
+	s, err := Open(t.Context(), Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "bursar.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, tt := range []struct {
+		query, index string
+		args         []any
+	}{
+		{findSession, "sqlite_autoindex_sessions_1 (id=?)", []any{"", 1}},
+		{touchSession, "sqlite_autoindex_sessions_1 (id=?)", []any{"", 1, 1}},
+		{endOne, "sqlite_autoindex_sessions_1 (id=?)", []any{""}},
+		{endSubject, "sessions_subject (issuer=? AND subject=?)", []any{"", ""}},
+		{endSID, "sessions_sid (issuer=? AND sid=?)", []any{"", ""}},
+		{endBoth, "sessions_sid (issuer=? AND sid=?)", []any{"", "", ""}},
+		{sweepIdle, "sessions_idle (idle_until<?)", []any{1, 1}},
+		{sweepEnded, "sessions_ends (ends_at<?)", []any{1, 1}},
+		{sweepSpent, "spent_keep (keep_until<?)", []any{1, 1}},
+	} {
+		got := planOf(t, s, run{nil, s.eng}.text(tt.query), tt.args...)
+		if !strings.Contains(got, "INDEX "+tt.index) || strings.Contains(got, "SCAN ") || strings.Contains(got, "TEMP B-TREE") {
+			t.Errorf("%s\nis answered by %q, want the index %s and nothing walked or sorted", tt.query, got, tt.index)
+		}
+	}
+}
+
 // planOf is how SQLite says that it would answer the query.
 func planOf(t *testing.T, s *Store, query string, args ...any) string {
 	t.Helper()

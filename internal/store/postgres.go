@@ -175,7 +175,7 @@ func (e *postgresEngine) hear(ctx context.Context, heard func(topics)) error {
 	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
 		return err
 	}
-	heard(dueEvents | duePeople) // whatever was said while nobody listened
+	heard(allTopics) // whatever was said while nobody listened
 	for {
 		n, err := conn.WaitForNotification(ctx)
 		if err != nil {

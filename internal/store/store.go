@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"bursar/roles"
@@ -56,6 +57,7 @@ type Store struct {
 
 	inboxWake  chan struct{}
 	peopleWake chan struct{}
+	doubts     atomic.Uint64 // see Doubts
 }
 
 // Open opens the database and brings its tables up to date. The store works
@@ -98,7 +100,7 @@ func openEngine(ctx context.Context, url string, log *slog.Logger) (engine, erro
 	return nil, errors.New(`store: the URL must be "sqlite:FILE" or "postgres://..."`)
 }
 
-// Run hears what other processes have made due, until ctx ends. Postgres tells
+// Run hears what other processes have made due or changed, until ctx ends. Postgres tells
 // us; SQLite cannot, and there Run only waits.
 func (s *Store) Run(ctx context.Context) error {
 	return s.eng.listen(ctx, s.wake)

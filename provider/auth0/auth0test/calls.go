@@ -26,4 +26,5 @@ func (t *Tenant) CallsReset() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	clear(t.calls)
+	clear(t.logins.asked)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 )
 
 // A Client is an application of the tenant.
@@ -19,6 +20,27 @@ type Client struct {
 	Grants map[string][]string
 	// PasswordGrant allows learners to log in through it by e-mail and password.
 	PasswordGrant bool
+
+	// Callbacks are where /authorize may send a browser back to, to the letter.
+	Callbacks []string
+	// LogoutURLs are where a browser may go after logout: to the letter, query
+	// included, for /oidc/logout; without its query for /v2/logout.
+	LogoutURLs []string
+	// WebOrigins are the origins whose scripts may call /oauth/token,
+	// /oauth/revoke and /userinfo, such as "https://app.example".
+	WebOrigins []string
+	// TokenAuth is how it must prove itself at /oauth/token and /oauth/revoke:
+	// "client_secret_basic" or "client_secret_post"; empty means either. A Public
+	// client only names itself.
+	TokenAuth string
+	// Rotation makes every refresh token good once. The spent one still works
+	// for RefreshLeeway, as long as its successor has not been used; after that it
+	// ends all of its login's refresh tokens.
+	Rotation      bool
+	RefreshLeeway time.Duration
+	// BackchannelLogout is a URL that gets a logout token whenever a session
+	// ends in which the client took part; empty means none.
+	BackchannelLogout string
 }
 
 // A Dialect is the shape of an API's access tokens.
@@ -62,6 +84,9 @@ func (t *Tenant) addClient(c Client) (Client, error) {
 	if t.clients[c.ID] != nil {
 		return c, fmt.Errorf("auth0test: client %q is given twice", c.ID)
 	}
+	if !slices.Contains([]string{"", basicAuth, postAuth}, c.TokenAuth) {
+		return c, fmt.Errorf("auth0test: client %q: TokenAuth %q is neither %s nor %s", c.ID, c.TokenAuth, basicAuth, postAuth)
+	}
 	for aud := range c.Grants {
 		if t.apis[aud] == nil {
 			return c, fmt.Errorf("auth0test: client %q has a grant for %q, which is no API of this tenant", c.ID, aud)
@@ -75,6 +100,7 @@ func (t *Tenant) addClient(c Client) (Client, error) {
 func (c Client) clone() Client {
 	c.Management = slices.Clone(c.Management)
 	c.Grants = maps.Clone(c.Grants)
+	c.Callbacks, c.LogoutURLs, c.WebOrigins = slices.Clone(c.Callbacks), slices.Clone(c.LogoutURLs), slices.Clone(c.WebOrigins)
 	return c
 }
 
@@ -129,6 +155,17 @@ func (t *Tenant) addAPI(a API) error {
 	a.Scopes = slices.Clone(a.Scopes)
 	t.apis[a.Identifier] = &a
 	return nil
+}
+
+// The ways of a client with a secret to prove itself.
+const (
+	basicAuth = "client_secret_basic"
+	postAuth  = "client_secret_post"
+)
+
+// takes reports whether the client may prove itself that way.
+func (c *Client) takes(basic bool) bool {
+	return c.Public || c.TokenAuth == "" || (c.TokenAuth == basicAuth) == basic
 }
 
 // spends reports whether the client may be who it says it is.

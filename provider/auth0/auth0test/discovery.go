@@ -4,18 +4,34 @@ import "net/http"
 
 // getDiscovery lists what this tenant serves, which is less than Auth0 does.
 func (t *Tenant) getDiscovery(w http.ResponseWriter, _ *request) {
-	answer(w, http.StatusOK, map[string]any{
+	doc := map[string]any{
 		"issuer":                                t.issuer,
+		"authorization_endpoint":                t.issuer + "authorize",
 		"token_endpoint":                        t.issuer + "oauth/token",
+		"userinfo_endpoint":                     t.issuer + "userinfo",
+		"revocation_endpoint":                   t.issuer + "oauth/revoke",
 		"jwks_uri":                              t.issuer + ".well-known/jwks.json",
 		"response_types_supported":              []string{"code"},
+		"response_modes_supported":              []string{"query", "form_post"},
+		"code_challenge_methods_supported":      []string{"S256"},
+		"prompt_values_supported":               []string{"none", "login", "consent", "select_account"},
 		"subject_types_supported":               []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
-		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post"},
-		"grant_types_supported":                 []string{grantClient, grantPassword, grantRealm},
-		"scopes_supported":                      []string{"openid", "profile", "email"},
-		"claims_supported":                      []string{"aud", "email", "email_verified", "exp", "iat", "iss", "name", "nickname", "sub"},
-	})
+		"token_endpoint_auth_methods_supported": []string{basicAuth, postAuth, "none"},
+		"grant_types_supported":                 []string{grantCode, grantRefresh, grantClient, grantPassword, grantRealm},
+		"scopes_supported":                      []string{"openid", "profile", "email", "offline_access"},
+		"claims_supported": []string{"acr", "aud", "auth_time", "email", "email_verified", "exp", "family_name", "given_name",
+			"iat", "iss", "name", "nickname", "picture", "sub"},
+		"request_parameter_supported":                    false,
+		"request_uri_parameter_supported":                false,
+		"backchannel_logout_supported":                   true,
+		"backchannel_logout_session_supported":           true,
+		"authorization_response_iss_parameter_supported": !t.cfg.OmitIss,
+	}
+	if !t.cfg.OmitLogout {
+		doc["end_session_endpoint"] = t.issuer + "oidc/logout"
+	}
+	answer(w, http.StatusOK, doc)
 }
 
 func (t *Tenant) getKeys(w http.ResponseWriter, _ *request) {

@@ -7,10 +7,25 @@
 //	tenant, err := auth0test.Start(auth0test.Config{Roles: []string{"course-go"}})
 //	defer tenant.Close()
 //
-// Four things can be asked of it over HTTP: tokens (/oauth/token, for clients
-// and for learners with a password), keys (/.well-known/), a password database with
-// sign-up, mailed links and the page behind them (/dbconnections/, /u/), and the part
-// of the Management API that deals with users and roles (/api/v2/).
+// Over HTTP it has a login page (/authorize), tokens (/oauth/token, for clients
+// and for learners), /userinfo, logout (/oidc/logout, /v2/logout, and logout tokens
+// to each Client.BackchannelLogout), keys (/.well-known/), a password database with
+// sign-up, mailed links and the pages behind them (/dbconnections/, /u/), and the
+// part of the Management API that deals with users and roles (/api/v2/).
+//
+// The pages have plain forms that a test can post with a cookie jar:
+//
+//	/u/login              state, username (the e-mail), password, action
+//	/u/signup             state, username, password, action
+//	/u/forgot             state, username
+//	/u/social             state, connection, username
+//	/oidc/logout/confirm  state
+//
+// state is the hidden field of the page, good once and in its own browser only.
+// action is "default", or "cancel", which sends access_denied to the client. A
+// wrong password is a 400 with the page again. acr_values are believed: a password
+// stands for the first of them. Any organization that begins with "org_" exists and
+// has everybody in it.
 //
 // It is as strict as the real one where that has bitten somebody: each route
 // wants its scopes and says so in the real words; a client gets all scopes of its
@@ -20,12 +35,14 @@
 //
 // It has bad days when you want them: a Plan with its rate limits, and, by
 // Fail and Down, answers of 429 and 5xx, connections that break before or after the
-// work was done, and calls that hang. Nothing of that happens by itself.
+// work was done, and calls that hang. It lies if you ask it to: NextIDToken,
+// NextTokenAnswer, NextUserInfo, NextCallback. Nothing of that happens by itself.
 //
 // What a person would do at the dashboard, in the mailbox or in the browser is
-// a method: AddUser, AssignRole, Mailbox, ResetPassword, LearnerToken.
+// a method: AddUser, AssignRole, Mailbox, ResetPassword, LearnerToken, SendLogout.
 //
-// It does not do: the login page (/authorize), refresh tokens, /userinfo,
-// organizations, user search. It is no identity provider for production: it forgets
+// It does not do: second factors, passkeys, consent, organizations of its own,
+// DPoP, front-channel logout, user search. A new password or a deletion ends the
+// user's sessions and refresh tokens; a logout ends the session alone. It is no identity provider for production: it forgets
 // everybody when the process ends.
 package auth0test

@@ -81,7 +81,7 @@ func (t *Tenant) holder(name string, kind MailKind) *User {
 
 // redeemPassword sets the password through a ticket and uses it up. Who could
 // read the mail owns the mailbox, so the address is verified with it.
-func (t *Tenant) redeemPassword(name string, hash []byte) bool {
+func (t *Tenant) redeemPassword(name string, hash string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	u := t.holder(name, PasswordMail)
@@ -93,6 +93,7 @@ func (t *Tenant) redeemPassword(name string, hash []byte) bool {
 	u.EmailVerified = true
 	u.UpdatedAt = t.now()
 	u.LastPasswordReset = u.UpdatedAt
+	t.endUser(u.ID, "password-changed")
 	return true
 }
 

@@ -7,14 +7,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"golang.org/x/crypto/bcrypt"
 )
 
 // The grants of /oauth/token that this tenant has.
 const (
 	grantClient   = "client_credentials"
 	grantPassword = "password"
+	grantCode     = "authorization_code"
+	grantRefresh  = "refresh_token"
 	grantRealm    = "http://auth0.com/oauth/grant-type/password-realm"
 )
 
@@ -44,7 +44,14 @@ func (t *Tenant) postToken(w http.ResponseWriter, r *request) {
 		oauthError(w, http.StatusBadRequest, "invalid_request", "The body could not be read")
 		return
 	}
+	if !private(r.Context()) {
+		t.count(p.Get("grant_type"))
+	}
 	switch p.Get("grant_type") {
+	case grantCode:
+		t.exchange(w, r, p)
+	case grantRefresh:
+		t.refresh(w, r, p)
 	case grantClient:
 		t.clientCredentials(w, r, p)
 	case grantPassword, grantRealm:
@@ -59,6 +66,10 @@ func (t *Tenant) postToken(w http.ResponseWriter, r *request) {
 // client is who asks, by Basic or by the body. Public clients have only an id.
 func (t *Tenant) client(w http.ResponseWriter, r *request, p url.Values) (Client, bool) {
 	id, secret, basic := r.BasicAuth()
+	if basic && p.Has("client_secret") {
+		oauthError(w, http.StatusBadRequest, "invalid_request", "The client proves itself in two ways at once")
+		return Client{}, false
+	}
 	if basic {
 		// RFC 6749 section 2.3.1: both are form-encoded before they are joined.
 		id, secret = unescape(id), unescape(secret)
@@ -68,7 +79,7 @@ func (t *Tenant) client(w http.ResponseWriter, r *request, p url.Values) (Client
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	c := t.clients[id]
-	if c == nil || !c.Public && !c.spends(secret) {
+	if c == nil || !c.Public && !c.spends(secret) || !c.takes(basic) {
 		oauthError(w, http.StatusUnauthorized, "invalid_client", "Unauthorized")
 		return Client{}, false
 	}
@@ -80,6 +91,16 @@ func unescape(s string) string {
 		return u
 	}
 	return s
+}
+
+// count notes a token request under its grant type, made-up ones under one name.
+func (t *Tenant) count(kind string) {
+	if !slices.Contains([]string{grantClient, grantPassword, grantRealm, grantCode, grantRefresh}, kind) {
+		kind = "(unknown)"
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.logins.asked[kind]++
 }
 
 func (t *Tenant) clientCredentials(w http.ResponseWriter, r *request, p url.Values) {
@@ -188,19 +209,28 @@ func (t *Tenant) password(w http.ResponseWriter, r *request, p url.Values) {
 		oauthError(w, http.StatusUnauthorized, "unauthorized", "user is blocked")
 		return
 	}
-	answer(w, http.StatusOK, t.learnerTokens(c.ID, api, strings.Fields(p.Get("scope")), u, roles))
+	now := t.now()
+	g := &grant{client: c.ID, user: u.ID, api: api, scope: strings.Fields(p.Get("scope")), sid: letters(32), at: now, until: now.Add(t.cfg.RefreshLife)}
+	body := t.tokens(g, u, roles, g.scope, "password", "")
+	t.mu.Lock()
+	refresh := t.refreshable(g)
+	t.mu.Unlock()
+	if refresh != "" {
+		body["refresh_token"] = refresh
+	}
+	t.answerTokens(w, r, body)
 }
 
 // logIn checks the password and notes the login.
 func (t *Tenant) logIn(conn Connection, email, password string) (User, []string, bool) {
 	t.mu.Lock()
 	u := t.userOn(conn.Name, fold(email))
-	var hash []byte
+	var hash string
 	if u != nil {
 		hash = u.hash
 	}
 	t.mu.Unlock()
-	if hash == nil || bcrypt.CompareHashAndPassword(hash, []byte(password)) != nil {
+	if !matches(hash, password) {
 		return User{}, nil, false
 	}
 	t.mu.Lock()
@@ -213,47 +243,6 @@ func (t *Tenant) logIn(conn Connection, email, password string) (User, []string,
 		u.LoginsCount++
 	}
 	return u.clone(), t.roleNames(u.ID), true
-}
-
-// learnerTokens is the answer to a login. Without an API the access token is
-// opaque, as at Auth0, and says nothing to anybody.
-func (t *Tenant) learnerTokens(clientID string, api *API, asked []string, u User, roles []string) map[string]any {
-	openid := slices.Contains(asked, "openid")
-	about := claims{}
-	if t.cfg.RolesClaim != "" {
-		about[t.cfg.RolesClaim] = roles
-	}
-	var scopes []string
-	for _, s := range []string{"openid", "profile", "email"} {
-		if slices.Contains(asked, s) {
-			scopes = append(scopes, s)
-		}
-	}
-	var access string
-	if api == nil {
-		access = letters(43)
-	} else {
-		var permitted []string
-		scopes, permitted = api.learnerScopes(scopes, asked, roles)
-		extra := claims{"gty": "password"}
-		if api.Permissions != nil {
-			extra["permissions"] = permitted
-		}
-		for k, v := range about {
-			extra[k] = v
-		}
-		var aud any = api.Identifier
-		if openid {
-			aud = []string{api.Identifier, t.issuer + "userinfo"}
-		}
-		access = t.accessToken(api.Dialect, clientID, u.ID, aud, strings.Join(scopes, " "), extra)
-	}
-	body := t.tokenAnswer(strings.Join(scopes, " "))
-	body["access_token"] = access
-	if openid {
-		body["id_token"] = t.idToken(clientID, u, asked, about)
-	}
-	return body
 }
 
 // learnerScopes adds the API's scopes to the OpenID ones: those asked for, or
@@ -273,22 +262,4 @@ func (a *API) learnerScopes(openid, asked, roles []string) (scopes, permitted []
 		}
 	}
 	return scopes, permitted
-}
-
-func (t *Tenant) idToken(clientID string, u User, asked []string, about claims) string {
-	now := t.now()
-	c := claims{
-		"iss": t.issuer, "sub": u.ID, "aud": clientID,
-		"iat": now.Unix(), "exp": now.Add(t.cfg.IDTokenLife).Unix(), "sid": letters(32),
-	}
-	if slices.Contains(asked, "email") {
-		c["email"], c["email_verified"] = u.Email, u.EmailVerified
-	}
-	if slices.Contains(asked, "profile") {
-		c["name"], c["nickname"], c["updated_at"] = u.Name, u.Nickname, stamp(u.UpdatedAt)
-	}
-	for k, v := range about {
-		c[k] = v
-	}
-	return t.sign("JWT", c)
 }

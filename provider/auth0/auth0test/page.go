@@ -15,17 +15,9 @@ type view struct {
 	Ticket string // with a ticket there is a form
 }
 
-// page has no script and no outside file, works on a phone, and follows the
-// reader's light or dark.
-var page = template.Must(template.New("page").Parse(`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>{{.Title}}</title>
-<style>
+// pageStyle is of all pages: no outside file, good on a phone, light or dark as
+// the reader has it.
+const pageStyle = `<style>
 :root { --page: #f4f3f0; --card: #fff; --ink: #1c1b19; --soft: #5f5c56; --line: #cfccc4; --edge: #85817a; --act: #1f5f4a; --on-act: #fff; --bad: #a3231f; }
 @media (prefers-color-scheme: dark) {
   :root { --page: #161614; --card: #211f1d; --ink: #f0eeea; --soft: #a9a59d; --line: #47443f; --edge: #87827a; --act: #7fd1b1; --on-act: #10221b; --bad: #ff9a92; }
@@ -39,9 +31,27 @@ p.bad { color: var(--bad); font-weight: 600; }
 label { display: block; margin: 0 0 .35rem; font-weight: 600; }
 input { width: 100%; margin: 0 0 1rem; padding: .7rem .8rem; font: inherit; color: inherit; background: transparent; border: 1px solid var(--edge); border-radius: .5rem; }
 button { width: 100%; padding: .8rem; font: inherit; font-weight: 600; color: var(--on-act); background: var(--act); border: 0; border-radius: .5rem; cursor: pointer; }
-input:focus-visible, button:focus-visible { outline: 3px solid var(--act); outline-offset: 2px; }
+input:focus-visible, button:focus-visible, a:focus-visible { outline: 3px solid var(--act); outline-offset: 2px; }
+button.second { color: var(--act); background: transparent; border: 1px solid var(--act); }
+form.social { margin-top: 1.25rem; padding-top: 1.25rem; border-top: 1px solid var(--line); }
+p.more { margin: .9rem 0 0; text-align: center; }
+p.hint { margin: -.5rem 0 1rem; font-size: .85rem; }
+form.social p.hint { margin: .6rem 0 0; }
+a { color: var(--act); }
 footer { margin-top: 1.25rem; font-size: .85rem; color: var(--soft); }
-</style>
+</style>`
+
+// page has no script and no outside file, works on a phone, and follows the
+// reader's light or dark.
+var page = template.Must(template.New("page").Parse(`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>{{.Title}}</title>
+` + pageStyle + `
 </head>
 <body>
 <main>
@@ -120,16 +130,12 @@ func (t *Tenant) postReset(w http.ResponseWriter, r *request) {
 		show(w, http.StatusBadRequest, again)
 		return
 	}
-	var hash []byte
-	if conn.Policy.allows(p.Get("password")) {
-		hash, err = hashPassword(p.Get("password"))
-	}
-	if hash == nil || err != nil {
+	if !conn.Policy.allows(p.Get("password")) {
 		again.Bad = "That password is too weak."
 		show(w, http.StatusBadRequest, again)
 		return
 	}
-	if !t.redeemPassword(name, hash) {
+	if !t.redeemPassword(name, hashPassword(p.Get("password"))) {
 		staleLink(w)
 		return
 	}

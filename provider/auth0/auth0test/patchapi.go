@@ -74,6 +74,7 @@ func (t *Tenant) patchUser(w http.ResponseWriter, r *request) {
 	u.UpdatedAt = t.now()
 	if f.has("password") {
 		u.LastPasswordReset = u.UpdatedAt
+		t.endUser(u.ID, "password-changed")
 	}
 	if verify {
 		t.mailVerification(u)

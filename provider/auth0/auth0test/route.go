@@ -37,7 +37,23 @@ func (t *Tenant) routes() *http.ServeMux {
 	for _, rt := range []route{
 		{"GET /.well-known/openid-configuration", nil, t.getDiscovery},
 		{"GET /.well-known/jwks.json", nil, t.getKeys},
+		{"GET /authorize", nil, t.authorize},
+		{"POST /authorize", nil, t.authorize},
+		{"GET /u/login", nil, t.getLogin},
+		{"POST /u/login", nil, t.postLogin},
+		{"GET /u/signup", nil, t.getSignup},
+		{"POST /u/signup", nil, t.postSignupPage},
+		{"GET /u/forgot", nil, t.getForgot},
+		{"POST /u/forgot", nil, t.postForgot},
+		{"POST /u/social", nil, t.postSocial},
 		{"POST /oauth/token", nil, t.postToken},
+		{"POST /oauth/revoke", nil, t.postRevoke},
+		{"GET /userinfo", nil, t.userinfo},
+		{"POST /userinfo", nil, t.userinfo},
+		{"GET /oidc/logout", nil, t.rpLogout},
+		{"POST /oidc/logout", nil, t.rpLogout},
+		{"POST /oidc/logout/confirm", nil, t.confirmLogout},
+		{"GET /v2/logout", nil, t.plainLogout},
 		{"POST /dbconnections/signup", nil, t.postSignup},
 		{"POST /dbconnections/change_password", nil, t.postChangePassword},
 		{"GET /u/reset-password", nil, t.getReset},
@@ -65,7 +81,11 @@ func (t *Tenant) routes() *http.ServeMux {
 }
 
 // ServeHTTP answers like a tenant.
-func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) { t.mux.ServeHTTP(w, r) }
+func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !t.cors(w, r) {
+		t.mux.ServeHTTP(w, r)
+	}
+}
 
 // serve does for every call what does not depend on the route: reading,
 // counting, bad days, rate limits, the bearer token and its scopes.
@@ -191,7 +211,7 @@ func (t *Tenant) authenticate(w http.ResponseWriter, r *request) bool {
 		fail(w, http.StatusBadRequest, "Bad HTTP authentication header format", "Bearer")
 		return false
 	}
-	claims, err := t.verify(token)
+	claims, err := t.verify(token, t.mgmt)
 	if err != nil {
 		unauthorized(w, err.Error())
 		return false

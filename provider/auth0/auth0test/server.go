@@ -1,6 +1,7 @@
 package auth0test
 
 import (
+	"errors"
 	"fmt"
 
 	"bursar/internal/emulator"
@@ -39,5 +40,6 @@ func StartAt(addr string, cfg Config) (*Server, error) {
 }
 
 // Close closes the listener and every connection, also those on which a call
-// hangs, and returns when nothing serves any more. Calling it twice is fine.
-func (s *Server) Close() error { return s.serving.Close() }
+// hangs, breaks off the logout tokens that are under way, and returns when
+// nothing serves or sends any more. Calling it twice is fine.
+func (s *Server) Close() error { return errors.Join(s.serving.Close(), s.Tenant.Close()) }

@@ -1,7 +1,6 @@
 package auth0test
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -27,37 +26,37 @@ func (t *Tenant) postSignup(w http.ResponseWriter, r *request) {
 	if !ok {
 		return
 	}
-	if conn.DisableSignup {
-		signupError(w, "NotSupported", "public_signup_disabled", "public signup is disabled")
+	u, no := t.join(conn, User{Email: p.Get("email"), Name: p.Get("name"), Nickname: p.Get("nickname")}, p.Get("password"))
+	if no != nil {
+		signupError(w, no.name, no.code, no.description)
 		return
 	}
-	email, password := p.Get("email"), p.Get("password")
-	if !validEmail(email) || password == "" {
-		signupError(w, "BadRequestError", "invalid_signup", "Invalid sign up")
-		return
+	answer(w, http.StatusOK, map[string]any{"_id": u.Identities[0].UserID, "email": u.Email, "email_verified": false})
+}
+
+// A noSignup says why somebody cannot sign up.
+type noSignup struct{ name, code, description string }
+
+// join makes an unverified user and mails the link that verifies it.
+func (t *Tenant) join(conn Connection, u User, password string) (User, *noSignup) {
+	if conn.DisableSignup {
+		return u, &noSignup{"NotSupported", "public_signup_disabled", "public signup is disabled"}
+	}
+	if !validEmail(u.Email) || password == "" {
+		return u, &noSignup{"BadRequestError", "invalid_signup", "Invalid sign up"}
 	}
 	if !conn.Policy.allows(password) {
-		signupError(w, "PasswordStrengthError", "invalid_password", conn.Policy.needs())
-		return
+		return u, &noSignup{"PasswordStrengthError", "invalid_password", conn.Policy.needs()}
 	}
-	hash, err := hashPassword(password)
-	if err != nil {
-		signupError(w, "PasswordStrengthError", "invalid_password", conn.Policy.needs())
-		return
-	}
+	u.hash = hashPassword(password)
 	t.mu.Lock()
-	u, err := t.keep(conn, User{Email: email, Name: p.Get("name"), Nickname: p.Get("nickname"), hash: hash})
-	var body map[string]any
-	if err == nil {
-		t.mailVerification(u)
-		body = map[string]any{"_id": u.Identities[0].UserID, "email": u.Email, "email_verified": false}
+	defer t.mu.Unlock()
+	kept, err := t.keep(conn, u)
+	if err != nil { // the address is taken
+		return u, &noSignup{"BadRequestError", "invalid_signup", "Invalid sign up"}
 	}
-	t.mu.Unlock()
-	if errors.Is(err, errExists) {
-		signupError(w, "BadRequestError", "invalid_signup", "Invalid sign up")
-		return
-	}
-	answer(w, http.StatusOK, body)
+	t.mailVerification(kept)
+	return kept.clone(), nil
 }
 
 // databaseCall checks what the two /dbconnections calls have in common.
@@ -100,18 +99,27 @@ func (t *Tenant) postChangePassword(w http.ResponseWriter, r *request) {
 		answer(w, http.StatusBadRequest, map[string]string{"error": "email is required"})
 		return
 	}
-	t.mu.Lock()
-	limited := t.cfg.LimitMails && !private(r.Context()) && !t.mayMail(email)
-	if u := t.userOn(conn.Name, email); u != nil && !limited {
-		t.mailPassword(u)
-	}
-	t.mu.Unlock()
-	if limited {
+	if !t.invitePassword(conn, email, !private(r.Context())) {
 		oauthError(w, http.StatusTooManyRequests, "too_many_requests", "Too many password mails were asked for")
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	io.WriteString(w, "We've just sent you an email to reset your password.")
+}
+
+// invitePassword mails a password link to the user if there is one, and
+// reports whether it may: limited calls are charged to the address.
+func (t *Tenant) invitePassword(conn Connection, email string, limited bool) bool {
+	email = fold(email)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cfg.LimitMails && limited && !t.mayMail(email) {
+		return false
+	}
+	if u := t.userOn(conn.Name, email); u != nil {
+		t.mailPassword(u)
+	}
+	return true
 }
 
 // mayMail charges one mail to the address. t.mu is held.

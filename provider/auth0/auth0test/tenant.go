@@ -43,12 +43,18 @@ type Config struct {
 	// means, as at Auth0, that no token says anything about roles.
 	RolesClaim string
 
+	OmitIss     bool              // no iss in the answers of /authorize (RFC 9207), and discovery does not promise it
+	OmitLogout  bool              // discovery has no end_session_endpoint, as of tenants before November 2023
+	AtHash      bool              // ID tokens carry at_hash; Auth0 leaves it out in the code flow
+	Backchannel http.RoundTripper // sends logout tokens; nil means the network
+
 	Plan        Plan             // rate limits; the zero value is Unlimited
 	RetryAfter  bool             // answer 429 with a Retry-After header too
 	LimitMails  bool             // at most 10 password mails at once per e-mail, then 1 a minute
 	TokenLife   time.Duration    // of access tokens; zero means 24h
 	IDTokenLife time.Duration    // zero means 10h
 	TicketLife  time.Duration    // of mailed links; zero means 5 days
+	RefreshLife time.Duration    // from the login to the last refresh; zero means 30 days
 	Now         func() time.Time // nil means time.Now
 	OnCall      func(Call)       // told of every counted call once it is over; nil means nobody. It may be called concurrently.
 }
@@ -70,7 +76,8 @@ func (c Connection) database() bool { return c.Strategy == "auth0" }
 func (c Connection) creatable() bool { return c.database() || c.Strategy == "email" }
 
 // A Tenant is an Auth0-shaped tenant in memory. It is an http.Handler, safe
-// for concurrent use, and leaves no goroutine behind.
+// for concurrent use. It starts goroutines only to send logout tokens: Deliveries
+// and Close wait for them.
 type Tenant struct {
 	issuer string
 	mgmt   string
@@ -79,6 +86,8 @@ type Tenant struct {
 	mux    *http.ServeMux
 	conns  []Connection
 	faults emulator.Faults[Fault]
+	twists twists
+	outbox outbox
 
 	mu       sync.Mutex // guards everything below
 	clients  map[string]*Client
@@ -95,6 +104,7 @@ type Tenant struct {
 	calls    map[string]int
 	buckets  *buckets
 	mailers  map[string]*bucket
+	logins   logins
 }
 
 // New makes a tenant without a listener, to be served by the caller or used
@@ -121,6 +131,9 @@ func newTenant(cfg Config) (*Tenant, error) {
 	if cfg.TicketLife == 0 {
 		cfg.TicketLife = 5 * 24 * time.Hour
 	}
+	if cfg.RefreshLife == 0 {
+		cfg.RefreshLife = 30 * 24 * time.Hour
+	}
 	if len(cfg.Connections) == 0 {
 		cfg.Connections = []Connection{{Name: DefaultConnection}}
 	}
@@ -144,6 +157,7 @@ func newTenant(cfg Config) (*Tenant, error) {
 		calls:   map[string]int{},
 		buckets: newBuckets(cfg.Plan),
 		mailers: map[string]*bucket{},
+		logins:  newLogins(),
 	}
 	if t.mgmt == "" {
 		t.mgmt = issuer + "api/v2/"

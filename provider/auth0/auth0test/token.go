@@ -106,8 +106,24 @@ const (
 	expired      refusal = "Expired token received for JSON Web Token validation"
 )
 
-// verify judges a token for the Management API.
-func (t *Tenant) verify(token string) (claims, error) {
+// verify judges a token for one of our own APIs.
+func (t *Tenant) verify(token, audience string) (claims, error) {
+	c, err := t.ours(token)
+	if err != nil {
+		return nil, err
+	}
+	if !c.hasAudience(audience) {
+		return nil, refusal(fmt.Sprintf("Bad audience: %v", c["aud"]))
+	}
+	exp, ok := c["exp"].(float64)
+	if !ok || t.now().Unix() >= int64(exp) {
+		return nil, expired
+	}
+	return c, nil
+}
+
+// ours is what a token says that we have signed, old or new.
+func (t *Tenant) ours(token string) (claims, error) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
 		return nil, invalidToken
@@ -127,13 +143,6 @@ func (t *Tenant) verify(token string) (claims, error) {
 	sum := sha256.Sum256([]byte(parts[0] + "." + parts[1]))
 	if rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], sig) != nil || c.text("iss") != t.issuer {
 		return nil, invalidToken
-	}
-	if !c.hasAudience(t.mgmt) {
-		return nil, refusal(fmt.Sprintf("Bad audience: %v", c["aud"]))
-	}
-	exp, ok := c["exp"].(float64)
-	if !ok || t.now().Unix() >= int64(exp) {
-		return nil, expired
 	}
 	return c, nil
 }

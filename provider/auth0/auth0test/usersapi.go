@@ -265,12 +265,7 @@ func (t *Tenant) hashNew(w http.ResponseWriter, conn Connection, u *User) bool {
 		fail(w, http.StatusBadRequest, "PasswordStrengthError: Password is too weak", "")
 		return false
 	}
-	hash, err := hashPassword(u.Password)
-	if err != nil {
-		fail(w, http.StatusBadRequest, "PasswordStrengthError: Password is too weak", "")
-		return false
-	}
-	u.hash, u.Password = hash, ""
+	u.hash, u.Password = hashPassword(u.Password), ""
 	return true
 }
 

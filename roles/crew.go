@@ -1,0 +1,112 @@
+package roles
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// A provider that hangs keeps every worker for as long as Patience allows, and a
+// refund must not wait for that. So there is a spare hand beside the workers: it
+// takes whoever none of them was free for in time, decides, and leaves the rest
+// of the look to a worker. While a worker is free it does nothing.
+
+// inTime is how long a worker may take to be free for somebody.
+const inTime = 200 * time.Millisecond
+
+// A task is a claim and whose it is.
+type task struct {
+	Claim
+	spare bool
+}
+
+// A crew is who works for one Run: the workers and the spare hand. Only busy may
+// be used outside of the loop's own goroutine.
+type crew struct {
+	*Reconciler
+	busy atomic.Int64 // workers at a look
+
+	full  bool      // no worker was free after the last claim
+	at    time.Time // while full: when the spare hand looks for somebody; zero: when the loop is woken
+	again bool      // somebody may have come since at was set
+}
+
+// claim takes as many as there are free workers; if that is all there are,
+// perhaps one more for the spare hand.
+func (c *crew) claim(ctx context.Context, max int) ([]task, error) {
+	room := min(max, c.cfg.Workers-int(c.busy.Load()))
+	var tasks []task
+	if room > 0 {
+		claims, err := c.due(ctx, room)
+		if err != nil {
+			return nil, err
+		}
+		c.busy.Add(int64(len(claims)))
+		for _, claim := range claims {
+			tasks = append(tasks, task{Claim: claim})
+		}
+	}
+	if c.full = len(tasks) == room; !c.full {
+		c.at = time.Time{}
+		return tasks, nil
+	}
+	if room == max {
+		return tasks, nil
+	}
+	overdue, err := c.overdue(ctx)
+	if err != nil && len(tasks) > 0 {
+		return tasks, nil // at is over still: the next claim tries again
+	}
+	return append(tasks, overdue...), err
+}
+
+// overdue takes somebody for the spare hand. It is called whenever somebody may
+// have come while no worker is free; it asks the ledger only once that is long
+// enough ago, and then until nobody is left.
+func (c *crew) overdue(ctx context.Context) ([]task, error) {
+	now := time.Now() // not the clock of the ledger: this is how long we wait
+	switch {
+	case c.at.IsZero():
+		c.at, c.again = now.Add(inTime), false
+		return nil, nil
+	case now.Before(c.at):
+		c.again = true
+		return nil, nil
+	}
+	claims, err := c.cfg.Ledger.ClaimOverdue(ctx, c.now(), c.now().Add(-inTime), c.cfg.Lease, 1)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(claims) > 0:
+		c.again = true // there may be more, and more may come meanwhile
+		return []task{{claims[0], true}}, nil
+	case c.again:
+		c.at, c.again = now.Add(inTime), false
+	default:
+		c.at = time.Time{}
+	}
+	return nil, nil
+}
+
+// nextDue passes over those who are due and wait for a worker, or for the
+// provider.
+func (c *crew) nextDue(ctx context.Context) (time.Time, error) {
+	if c.full {
+		return c.at, nil
+	}
+	if resume := c.resting(); !resume.IsZero() {
+		return resume, nil
+	}
+	return c.cfg.Ledger.NextDue(ctx)
+}
+
+// do never has the loop rest: see rest.go.
+func (c *crew) do(ctx context.Context, t task) (time.Time, bool) {
+	if t.spare {
+		c.Decide(ctx, t.Claim, c.turn())
+	} else {
+		defer c.busy.Add(-1)
+		c.work(ctx, t.Claim)
+	}
+	return time.Time{}, false
+}
