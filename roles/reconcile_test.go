@@ -153,13 +153,18 @@ type school struct {
 	dir *directory
 	rec *roles.Reconciler
 	mu  sync.Mutex // guards now
-	now time.Time
+	now time.Time  // zero: the clock of a bubble
 	n   int
 }
 
 func newSchool(t *testing.T, change ...func(*roles.ReconcilerConfig)) *school {
 	t.Helper()
-	s := &school{t: t, dir: newDirectory(), now: noon}
+	return openSchool(t, noon, change...)
+}
+
+func openSchool(t *testing.T, now time.Time, change ...func(*roles.ReconcilerConfig)) *school {
+	t.Helper()
+	s := &school{t: t, dir: newDirectory(), now: now}
 	st, err := store.Open(t.Context(), store.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Now: s.clock})
 	if err != nil {
 		t.Fatal(err)
@@ -183,6 +188,9 @@ func newSchool(t *testing.T, change ...func(*roles.ReconcilerConfig)) *school {
 func (s *school) clock() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.now.IsZero() {
+		return time.Now()
+	}
 	return s.now
 }
 

@@ -148,7 +148,7 @@ func TestInABrowserAStolenReturnPathGoesNowhere(t *testing.T) {
 	for _, stolen := range []string{"https://evil.example/", "//evil.example/", `/\evil.example/`, `\\evil.example`, "/%2fevil.example", "/%5cevil.example",
 		"https:evil.example", "javascript:alert(1)", " //evil.example", "/\t/evil.example", "/..//evil.example", "http://user@evil.example@127.0.0.1/"} {
 		// The tenant knows the learner already, so nobody has to click.
-		b.do("follow "+stolen, chromedp.Navigate(origin+"/auth/login?return_to="+url.QueryEscape(stolen)), chromedp.WaitVisible("h1"))
+		b.do("follow "+stolen, chromedp.Navigate(origin+"/auth/login?return_to="+url.QueryEscape(stolen)), chromedp.WaitVisible(chromedp.CSS("h1")))
 		if at := see(b, "look where it ends", chromedp.Location()); !strings.HasPrefix(at, origin+"/") {
 			t.Errorf("return_to=%q ends at %s", stolen, at)
 		}
@@ -185,7 +185,7 @@ func TestInABrowserEveryPageFitsAPhone(t *testing.T) {
 	_, origin := runSchool(t)
 	for _, page := range []struct{ name, path, wait string }{
 		{"shop", "/", at("buy-course-one")}, {"lesson", "/lessons/one/", at("locked")}, {"live", "/live/", "main"},
-		{"login", "/auth/login", `form[action="/u/login"]`}, {"behind the scenes", "/try/", "main"},
+		{"login", "/auth/login", `form[action="/u/login"]`}, {"behind the scenes", "/try/", "h1"},
 		{"failed login", "/auth/callback?error=access_denied&error_description=%3Cb%3Eno%3C/b%3E", "h1"},
 	} {
 		for _, view := range []struct {
@@ -193,7 +193,9 @@ func TestInABrowserEveryPageFitsAPhone(t *testing.T) {
 			width, height int64
 			dark          string
 		}{{"desktop light", 1280, 900, "light"}, {"phone light", 390, 844, "light"}, {"desktop dark", 1280, 900, "dark"}, {"phone dark", 390, 844, "dark"}} {
-			b.do("open "+page.path, emulate(view.width, view.height, view.dark), chromedp.Navigate(origin+page.path), chromedp.WaitVisible(page.wait))
+			b.do("dress for "+view.name, emulate(view.width, view.height, view.dark))
+			b.do("open "+page.path, chromedp.Navigate(origin+page.path))
+			b.do("wait on "+page.path, chromedp.WaitVisible(chromedp.CSS(page.wait)))
 			b.picture(page.name + " " + view.name)
 			if see(b, "measure", chromedp.Evaluate[bool](`document.documentElement.scrollWidth > innerWidth`)) {
 				t.Errorf("%s is wider than the screen of %d", page.path, view.width)

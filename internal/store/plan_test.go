@@ -13,12 +13,21 @@ func TestSQLiteClaimsByIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	for _, tt := range []struct{ query, index string }{
-		{readyEvents + `SELECT id FROM single UNION ALL SELECT id FROM crowd`, "USING INDEX inbox_ready (bulk=? AND due_at<?)"},
-		{readyPeople + `SELECT person FROM single UNION ALL SELECT person FROM crowd`, "USING INDEX people_ready (bulk=? AND due_at<?)"},
+	const events = `SELECT id FROM single UNION ALL SELECT id FROM crowd`
+	const people = `SELECT person FROM single UNION ALL SELECT person FROM crowd`
+	for _, tt := range []struct {
+		query, index string
+		times        int
+		args         []any
+	}{
+		{readyEvents + events, "USING INDEX inbox_ready (bulk=? AND due_at<?)", 2, []any{1, 1, 1, 1}},
+		{readyPeople + people, "USING INDEX people_ready (bulk=? AND due_at<?)", 2, []any{1, 1, 1, 1}},
+		{hintedPeople + people, "USING INDEX people_ready (bulk=? AND due_at<?)", 1, []any{1, 1, 1, 1}},
+		{overduePeople + people, "USING INDEX people_ready (bulk=? AND due_at<?)", 1, []any{1, 1, 1, 1, 1}},
 	} {
-		if got := planOf(t, s, run{nil, s.eng}.text(tt.query), 1, 1, 1, 1); strings.Count(got, tt.index) != 2 {
-			t.Errorf("%s\nis answered by %q, want %s twice", tt.query, got, tt.index)
+		got := planOf(t, s, run{nil, s.eng}.text(tt.query), tt.args...)
+		if strings.Count(got, tt.index) != tt.times || strings.Contains(got, "SCAN people") {
+			t.Errorf("%s\nis answered by %q, want %s %d times", tt.query, got, tt.index, tt.times)
 		}
 	}
 }

@@ -215,6 +215,45 @@ var decisions = map[string]func(*harness){
 		h.same("the crowd", hinted(), []string{})
 		h.same("the crowd, when it may be called", names(h.people()), []string{string(buyer), string(friend)})
 	},
+
+	"While every worker is busy, only known people who have waited are claimed": func(h *harness) {
+		overdue := func(max int) []string {
+			h.Helper()
+			now := h.clock.now()
+			list, err := h.led.ClaimOverdue(h.Context(), now, now.Add(-200*time.Millisecond), lease, max)
+			h.ok(err)
+			for _, c := range list {
+				if !c.Until.Equal(now.Add(lease)) {
+					h.Errorf("claimed until %v at %v", c.Until, now)
+				}
+				h.ok(h.led.Finish(h.Context(), c, roles.Outcome{Status: roles.Waiting, Attempts: 1, Next: now}))
+			}
+			return names(list)
+		}
+		h.finish(h.buys(buyer), roles.Memory{Accounts: []roles.Known{{ID: account}}})
+		h.tell(webhooks.Webhook, become(sale("a", buyer), roles.Refunded, time.Second), sale("theirs", friend))
+		h.clock.pass(199 * time.Millisecond)
+		h.same("too early", overdue(9), []string{})
+		h.clock.pass(time.Millisecond)
+		h.same("no room", overdue(0), []string{})
+		h.same("has an account", overdue(9), []string{string(buyer)})
+		h.clock.pass(time.Hour)
+		h.same("decided already, or not known", overdue(9), []string{})
+		h.same("for the workers", names(h.people()), []string{string(buyer), string(friend)})
+		h.clock.pass(lease)
+		h.settle()
+		h.tell(webhooks.Webhook, sale("b", buyer))
+		h.thePerson() // a worker has taken them
+		h.clock.pass(time.Second)
+		h.same("taken", overdue(9), []string{})
+		h.clock.pass(lease)
+		h.same("taken by somebody who has died", overdue(9), []string{string(buyer)})
+		h.settle()
+		_, err := h.store.RecheckAll(h.Context())
+		h.ok(err)
+		h.clock.pass(time.Hour)
+		h.same("the crowd", overdue(9), []string{})
+	},
 }
 
 // buys has the person looked at for the first time.
