@@ -261,3 +261,22 @@ func TestARoutineLookIsOneWrite(t *testing.T) {
 		}
 	}
 }
+
+// Who is being looked at is nobody else's to decide about; but no longer than
+// that.
+func TestARefundDuringALookThatFailsCountsAsSoonAsItHasEnded(t *testing.T) {
+	during(t, nil, func(s *school, _ *counted) {
+		a := s.access()
+		s.tell(sale("s1"))
+		soon()
+		s.hang()
+		for i := range 3 {
+			s.tell(sale(fmt.Sprint("n", i), person(roles.Email(fmt.Sprint("new", i, "@example.test")))))
+		}
+		s.tell(sale("s2", product("two")))
+		soon()
+		s.refund("s1")
+		time.Sleep(14*time.Second + 900*time.Millisecond) // the provider is left alone by now
+		s.wantAccess(a, []string{"Course One"}, noon, "Course Two")
+	})
+}

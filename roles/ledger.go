@@ -53,7 +53,7 @@ type Ledger interface {
 	// the account.
 
 	// Finish ends a look and sets the next. If a hint came since the claim, the
-	// person stays due now. If the lease went to somebody else, it returns
+	// person stays due now, with no Attempts. If the lease went to somebody else, it returns
 	// ErrLost after making sure the truth is looked for: every change in o.Done
 	// is kept as an Intended holding of ours and the person is due now. That
 	// decides nothing: a removal stays as it is, and beats such a holding.

@@ -177,6 +177,43 @@ func TestInABrowserWhoBuysFirstGetsInByTheMail(t *testing.T) {
 	b.picture("live room")
 }
 
+func TestInABrowserWhoSignsUpConfirmsTheAddressAndBuys(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t)
+	_, origin := runSchool(t)
+	b.do("go to the sign-up", chromedp.Navigate(origin+"/lessons/two/"), chromedp.WaitVisible(at("signup")), chromedp.Click(at("signup")),
+		chromedp.WaitVisible(`form[action="/u/signup"] input[name="password"]`),
+		chromedp.SetValue(`form[action="/u/signup"] input[name="username"]`, "ann@example.com"),
+		chromedp.SetValue(`form[action="/u/signup"] input[name="password"]`, learnerP),
+		chromedp.Submit(`form[action="/u/signup"] input[name="password"]`))
+	b.do("be asked to confirm the address", chromedp.WaitVisible(at("who")), chromedp.WaitVisible(at("confirm-link")))
+	b.picture("confirm your address")
+	letter := see(b, "find the letter", chromedp.AttributeValue(at("confirm-link"), "href")).Value
+	mailbox := b.tab()
+	mailbox.do("open the letter", chromedp.Navigate(letter), chromedp.WaitVisible(chromedp.CSS("h1")))
+	b.do("buy", chromedp.Click(at("buy-course-two")), chromedp.WaitVisible(at("buy-form")), chromedp.Click(at("buy-submit")), chromedp.WaitVisible(at("unlocked")))
+}
+
+// Who signs up with a buyer's address and cannot open the mailbox gets nothing,
+// whatever is bought.
+func TestInABrowserAnUnconfirmedAddressWaitsForItsMailbox(t *testing.T) {
+	t.Parallel()
+	b := newBrowser(t)
+	app, origin := runSchool(t)
+	if _, err := app.embeddedTenant.SignUp(learner, learnerP); err != nil {
+		t.Fatal(err)
+	}
+	b.do("go to the login", chromedp.Navigate(origin+"/auth/login?return_to=/lessons/one/"))
+	b.logIn(learner)
+	b.do("buy", chromedp.WaitVisible(at("who")), chromedp.Click(at("buy-course-one")), chromedp.WaitVisible(at("buy-form")), chromedp.Click(at("buy-submit")))
+	b.do("be told of the letter", chromedp.WaitVisible(at("mail-link")), chromedp.WaitVisible(at("locked")))
+	b.picture("waits for the mailbox")
+	letter := see(b, "find the letter", chromedp.AttributeValue(at("mail-link"), "href")).Value
+	if !strings.Contains(letter, "/u/reset-password") {
+		t.Errorf("the letter's link is %q", letter)
+	}
+}
+
 // Phone, desktop, light and dark: for the eye; and no page is wider than the
 // phone.
 func TestInABrowserEveryPageFitsAPhone(t *testing.T) {

@@ -126,6 +126,7 @@ func finishLook(ctx context.Context, t *tx, now time.Time, c roles.Claim, o role
 	single := false
 	if row.generation != c.Generation {
 		due = row.due
+		o.Attempts = 0 // what failed before the hint is not counted on: see tell
 		t.wake(duePeople)
 	} else if o.Status != roles.Waiting {
 		news = news || row.recheck

@@ -146,6 +146,7 @@ function render() {
   for (const card of document.querySelectorAll("[data-course]")) course(card);
   if (product) lesson();
   if ("live" in main.dataset && me === null) passGone();
+  askToConfirm();
   for (const id of cheers.splice(0)) cheer(id);
 }
 
@@ -260,10 +261,10 @@ function buy(id) {
     }
     const mine = me && me.email && to.toLowerCase() === me.email.toLowerCase();
     if (mine || !me) await_(id, true);
-    if (mine) {
+    if (mine && me.email_verified !== false) {
       till.close();
       say("Thank you! Opening your course…");
-    } else mail(till, to, c);
+    } else mail(till, to, id, mine);
     purchases();
     render();
     look();
@@ -272,18 +273,23 @@ function buy(id) {
   till.showModal();
 }
 
-// mail shows what would be in the buyer's mailbox, once it is there.
-async function mail(till, to, c) {
+// mail shows what would be in the buyer's mailbox, once it is there. Who has
+// signed up and not confirmed the address (mine) could be anybody: the course
+// waits until the mailbox has chosen a new password.
+async function mail(till, to, id, mine) {
+  const c = courses[id];
   const doors = el("div", { class: "row" }), news = el("p", { role: "status" }, "The letter is on its way…");
   till.replaceChildren(
     el("p", { class: "eyebrow" }, "Thank you"), el("h2", { id: "till-title", tabindex: "-1", "data-test": "buy-done" }, "Check your mail"),
-    el("p", null, `${c.title} belongs to `, el("strong", null, to), ". We have written to that address: the link inside chooses the password, and then the course is open."),
+    el("p", null, `${c.title} belongs to `, el("strong", null, to), mine
+      ? ". You have not confirmed that address yet, so we have written to it: the link inside chooses a new password, and then the course opens."
+      : ". We have written to that address: the link inside chooses the password, and then the course is open."),
     news, doors, el("div", { class: "row" }, button("Close", () => till.close(), { class: "button quiet" })));
   $("#till-title", till).focus();
   for (let n = 0; n < 20 && till.open; n++) {
-    const r = await ask("/shop/mail?email=" + encodeURIComponent(to));
-    const href = r.ok && r.body && r.body.link && webURL(r.body.link);
-    if (href) {
+    if (owns(id)) return till.close(); // confirmed meanwhile
+    const href = await letter(to);
+    if (href && !(mine && href.includes("/u/email-verification"))) {
       news.textContent = "As this is a demo, here is the mailbox:";
       doors.replaceChildren(link("Open the letter’s link", href, { class: "button go", target: "_blank", rel: "noopener", "data-test": "mail-link" }));
       return;
@@ -292,6 +298,24 @@ async function mail(till, to, c) {
   }
   news.textContent = "No letter? Then that address has an account already. Log in with it, and the course is there.";
   if (!me) doors.replaceChildren(link("Log in", loginURL(), { class: "button go", "data-test": "login-here" }));
+}
+
+// letter is the link in the newest letter to somebody; empty if there is none.
+async function letter(to) {
+  const r = await ask("/shop/mail?email=" + encodeURIComponent(to));
+  return r.ok && r.body && r.body.link ? webURL(r.body.link) : "";
+}
+
+// askToConfirm asks who has just signed up to open the letter first: then whatever
+// they buy opens at once.
+async function askToConfirm() {
+  if (!me || !me.email || me.email_verified !== false || me.roles.length || $("#confirm") || sessionStorage.getItem("confirmed") === me.subject) return;
+  const bar = el("p", { id: "confirm", class: "note confirm", "data-test": "confirm" }, `Is ${me.email} yours? Open the letter we sent there before you buy. `);
+  $("header.top").after(bar);
+  const href = await letter(me.email);
+  if (!href.includes("/u/email-verification")) return bar.remove();
+  const done = () => { sessionStorage.setItem("confirmed", me.subject); bar.remove(); };
+  bar.append(link("Open the letter’s link", href, { class: "button quiet", target: "_blank", rel: "noopener", onclick: done, "data-test": "confirm-link" }));
 }
 
 // --- the lesson's door

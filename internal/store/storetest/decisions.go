@@ -209,6 +209,14 @@ var decisions = map[string]func(*harness){
 		h.same("decided already", hinted(), []string{})
 		h.tell(webhooks.Webhook, become(sale("mine", buyer), roles.Refunded, time.Second))
 		h.same("hinted at again", hinted(), []string{string(buyer)})
+		h.clock.pass(lease)
+		during := h.people()
+		h.tell(webhooks.Webhook, become(sale("mine", buyer), roles.Live, 2*time.Second))
+		for _, c := range during {
+			h.ok(h.led.Finish(h.Context(), c, roles.Outcome{Status: roles.Waiting, Attempts: 3, Next: h.clock.now().Add(time.Minute)}))
+		}
+		h.same("hinted at during a look that failed", hinted(), []string{string(buyer)})
+		h.clock.pass(time.Minute)
 		h.settle()
 		_, err := h.store.RecheckAll(h.Context())
 		h.ok(err)
