@@ -34,20 +34,42 @@ func fences(page, language string) []string {
 func TestTheReadmesConfigIsAConfig(t *testing.T) {
 	t.Setenv("AUTH0_CLIENT_SECRET", "s3cret")
 	t.Setenv("GUMROAD_ACCESS_TOKEN", "t0ken")
+	t.Setenv("AUTH0_LOGIN_SECRET", "l0gin")
 	file := filepath.Join(t.TempDir(), "webhook-secret")
 	if err := os.WriteFile(file, []byte("a-long-enough-secret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	blocks := fences(readDoc(t, "README.md"), "toml")
-	if len(blocks) != 1 {
-		t.Fatalf("the README shows %d configs, want 1", len(blocks))
+	if len(blocks) != 2 {
+		t.Fatalf("the README shows %d configs, want one and what is added to it", len(blocks))
 	}
-	cfg, err := parseConfig(strings.ReplaceAll(blocks[0], "/run/secrets/gumroad-webhook", file))
+	cfg, err := parseConfig(strings.ReplaceAll(blocks[0]+blocks[1], "/run/secrets/gumroad-webhook", file))
 	if err != nil {
 		t.Fatalf("what the README shows is refused:\n%v", err)
 	}
 	if cfg.Mode != "observe" || cfg.Shops["gumroad"].Secret != "a-long-enough-secret" || cfg.Provider.ClientSecret != "s3cret" {
 		t.Errorf("it was read as %+v", cfg)
+	}
+	if len(cfg.Routes) != 2 || len(cfg.Logins) != 1 {
+		t.Errorf("its second part was read as %+v and %+v", cfg.Logins, cfg.Routes)
+	}
+}
+
+// The routes of the guide on the logins of the other one.
+func TestTheGuidesConfigIsAConfig(t *testing.T) {
+	t.Setenv("AUTH0_LOGIN_SECRET", "l0gin")
+	dir := t.TempDir()
+	key := filepath.Join(dir, "key")
+	if err := os.WriteFile(key, []byte(strings.Repeat("k", 40)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(append(fences(readDoc(t, "docs/login.md"), "toml"), fences(readDoc(t, "docs/guard.md"), "toml")...), "\n")
+	cfg, err := parseConfig(strings.NewReplacer("/run/secrets/bursar-session-key", key, `static = "site"`, "static = '"+dir+"'").Replace(text))
+	if err != nil {
+		t.Fatalf("what the guides show is refused:\n%v", err)
+	}
+	if _, err := explainedGate(cfg); err != nil {
+		t.Errorf("its routes are refused: %v", err)
 	}
 }
 

@@ -47,13 +47,14 @@ type prey struct {
 }
 
 const (
-	schoolOrigin = "https://school.example"
-	apiAudience  = "https://school.example/api"
-	roomAudience = "https://room.example"
-	stranger     = "203.0.113.7" // whoever says nothing else
-	edgeProxy    = "10.0.0.1"    // the one reverse proxy that is believed
-	sessionName  = "__Host-bursar-session"
-	leePassword  = "Lee-is-not-kim-8"
+	schoolOrigin  = "https://school.example"
+	apiAudience   = "https://school.example/api"
+	roomAudience  = "https://room.example"
+	otherAudience = "https://other.example/api"
+	stranger      = "203.0.113.7" // whoever says nothing else
+	edgeProxy     = "10.0.0.1"    // the one reverse proxy that is believed
+	sessionName   = "__Host-bursar-session"
+	leePassword   = "Lee-is-not-kim-8"
 )
 
 func newPrey(t *testing.T) *prey {
@@ -62,6 +63,9 @@ func newPrey(t *testing.T) *prey {
 	t.Cleanup(upstream.Close)
 	folder := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(folder, "evil.example"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "evil.example", "index.html"), []byte("a page"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	p.app, p.w = runAppWith(t, func(w *world) error {
@@ -88,7 +92,10 @@ func newPrey(t *testing.T) *prey {
 		tenant.AddUser(auth0test.User{ID: "auth0|kim", Email: learner, EmailVerified: true, Password: learnerP})
 		tenant.AddUser(auth0test.User{ID: "auth0|lee", Email: "lee@example.com", EmailVerified: true, Password: leePassword})
 	}
-	p.school.AssignRole("auth0|kim", "Course One")
+	p.school.AddAPI(auth0test.API{Identifier: otherAudience})
+	if err := p.school.AssignRole("auth0|kim", "Course One"); err != nil {
+		t.Fatal(err)
+	}
 	p.school.NextTokenAnswer(func(body map[string]any) { p.granted = maps.Clone(body) })
 	p.kim = p.logIn("school")
 	p.lee = p.visitor()

@@ -21,6 +21,7 @@ type story struct {
 	app  *App
 	seen *steps
 	weak bool
+	held string // Ada's token from before the refund
 }
 
 const (
@@ -147,6 +148,7 @@ func (s *story) login(ctx context.Context) error {
 		return fmt.Errorf("GET /auth/session answered %d with the roles %q", status, body.Roles)
 	}
 	s.done(took, "token verified here, by cached keys: roles %s", strings.Join(body.Roles, ", "))
+	s.held = token
 	stranger := s.app.embeddedTenant.ForgeToken(map[string]any{"sub": "auth0|stranger", "aud": s.app.embeddedTenant.audience,
 		"https://school.example/roles": []string{course}}, nil)
 	status, challenge, _, took, err := s.sessionTimed(ctx, stranger)
@@ -224,11 +226,19 @@ func (s *story) refund(ctx context.Context, sale gumroadtest.Sale) error {
 	}
 	s.done(removed.Took, "role removed: %s", removed.Detail)
 	s.note("from the click on \"refund\" to the removal: %s", short(removed.At.Sub(began)))
+	status, _, body, took, err := s.sessionTimed(ctx, s.held)
+	if err != nil {
+		return err
+	}
+	if status != http.StatusOK || len(body.Roles) != 0 {
+		return fmt.Errorf("after the refund her old token opens GET /auth/session with %d and the roles %q", status, body.Roles)
+	}
+	s.done(took, "the token from before still says it, and opens nothing")
 	token, _, err := s.token(ctx)
 	if err != nil {
 		return err
 	}
-	status, _, body, took, err := s.sessionTimed(ctx, token)
+	status, _, body, took, err = s.sessionTimed(ctx, token)
 	if err != nil {
 		return err
 	}

@@ -54,6 +54,9 @@ func newGate(cfg Config, guard provider.GuardConfig, sessions *login.Manager, lo
 
 func (r RouteConfig) policy() provider.Policy {
 	p := provider.Policy{Roles: r.Roles, AllRoles: r.AllRoles, Scopes: r.Scopes, People: r.People, MaxAge: time.Duration(r.MaxAge), ACR: r.ACR}
+	if r.Proofs != nil {
+		p.Proofs = []provider.Proof{} // an empty list is a fault, and nil would be every proof
+	}
 	for _, proof := range r.Proofs {
 		p.Proofs = append(p.Proofs, provider.Proof(proof))
 	}

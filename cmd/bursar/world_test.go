@@ -51,18 +51,22 @@ type world struct {
 
 // newWorld starts tenant and shop and writes the config. An empty url means a
 // SQLite file in dir.
-func newWorld(dir, url string) (*world, error) {
+func newWorld(dir, url string, tenant ...func(*auth0test.Config)) (*world, error) {
 	w := &world{dir: dir, config: filepath.Join(dir, "config.toml"), url: url, secret: "hook-" + rand.Text(), public: freeAddr(), operations: freeAddr()}
 	if url == "" {
 		w.url = "sqlite:" + filepath.Join(dir, "bursar.db")
 	}
 	const audience, claim = "https://school.example/api", "https://school.example/roles"
 	var err error
-	w.tenant, err = auth0test.Start(auth0test.Config{
+	tc := auth0test.Config{
 		APIs: []auth0test.API{{Identifier: audience}}, RolesClaim: claim,
 		Connections: []auth0test.Connection{{Name: auth0test.DefaultConnection}, {Name: "google-oauth2", Strategy: "google-oauth2"}},
 		Roles:       []string{"Course One", "Course Two", "Club", "Alumni"},
-	})
+	}
+	for _, change := range tenant {
+		change(&tc)
+	}
+	w.tenant, err = auth0test.Start(tc)
 	if err != nil {
 		return nil, err
 	}
@@ -294,17 +298,27 @@ var telltale = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}|[\pL\pN._+-]+@[\pL\pN.-]
 // end stops everything and holds the log of the whole script against promise
 // 8: no secret, token or full e-mail address in it.
 func (w *world) end(t testing.TB) {
+	w.halt(t)
+	if w.books != nil {
+		w.books.Close()
+	}
+	w.tenant.Close()
+	w.shop.Close()
+	w.search(t)
+}
+
+// halt stops bursar, if it runs.
+func (w *world) halt(t testing.TB) {
 	if w.child != nil {
 		if err := w.stop(); err != nil {
 			t.Error(err)
 			w.kill9()
 		}
 	}
-	if w.books != nil {
-		w.books.Close()
-	}
-	w.tenant.Close()
-	w.shop.Close()
+}
+
+// search looks through the log for what must not be there.
+func (w *world) search(t testing.TB) {
 	raw, _ := os.ReadFile(w.logFile())
 	for line := range strings.Lines(string(raw)) {
 		for _, p := range w.private {
