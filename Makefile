@@ -11,10 +11,10 @@ FUZZTIME    ?= 30s
 
 .DEFAULT_GOAL := test
 .NOTPARALLEL:
-.PHONY: test tools format vet staticcheck build tests vuln bench fuzz demo
+.PHONY: test tools format vet staticcheck build tests interop vuln bench fuzz demo
 
 # All that must hold before a commit. With CI=true nothing may be skipped.
-test: tools format vet staticcheck build tests
+test: tools format vet staticcheck build tests interop
 	@skipped=$$(scripts/test-tools missing); \
 	if [ -z "$$skipped" ]; then echo "make test: passed, nothing skipped"; \
 	else echo "make test: passed, but skipped:"; echo "$$skipped"; fi
@@ -32,6 +32,7 @@ vet:
 	@echo "== go vet"
 	@$(GO) vet ./...
 	@cd bench && $(GO) vet ./...
+	@cd interop && $(GO) vet ./...
 
 # Pinned, and outside of go.mod: a tool is no dependency of the service.
 staticcheck:
@@ -56,6 +57,12 @@ tests:
 	{ $(GO) test $$race -v -timeout 8m -artifacts -outputdir '$(ARTIFACTS)' $(TESTFLAGS) ./... && echo "GO TEST PASSED"; } 2>&1 | tee "$$log"; \
 	if grep -E '^ *--- SKIP' "$$log"; then echo "with CI=true nothing may be skipped"; exit 1; fi; \
 	tail -n 1 "$$log" | grep -qx "GO TEST PASSED"
+
+# Foreign programs talk to ours; in a module of its own, for what they need is
+# no dependency of the service.
+interop:
+	@echo "== interop"
+	@cd interop && $(GO) test -timeout 2m ./...
 
 # Not part of test: it needs the network each time. See CONTRIBUTING.md.
 vuln:

@@ -66,7 +66,9 @@ func (t *Tenant) postToken(w http.ResponseWriter, r *request) {
 // client is who asks, by Basic or by the body. Public clients have only an id.
 func (t *Tenant) client(w http.ResponseWriter, r *request, p url.Values) (Client, bool) {
 	id, secret, basic := r.BasicAuth()
-	if basic && p.Has("client_secret") {
+	// RFC 6749 section 2.3 allows one way only. Certified clients send both all the
+	// same, with one content.
+	if basic && p.Has("client_secret") && (unescape(secret) != p.Get("client_secret") || unescape(id) != p.Get("client_id")) {
 		oauthError(w, http.StatusBadRequest, "invalid_request", "The client proves itself in two ways at once")
 		return Client{}, false
 	}
