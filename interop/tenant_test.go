@@ -68,6 +68,7 @@ func TestACertifiedRelyingPartyLogsInAtTheEmbeddedTenant(t *testing.T) {
 	if err != nil || info.Email != "kim@example.com" {
 		t.Errorf("userinfo: %+v, %v", info, err)
 	}
+	nonce = "" // the ID token of a refresh has none (OpenID Connect Core section 12.2)
 	renewed, err := rp.RefreshTokens[*oidc.IDTokenClaims](ctx, party, tokens.RefreshToken, "", "")
 	if err != nil || renewed.AccessToken == tokens.AccessToken {
 		t.Fatalf("refresh: %v", err)
