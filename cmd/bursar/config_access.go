@@ -154,6 +154,18 @@ func (c *Config) usesEmbeddedTenant() bool {
 		slices.ContainsFunc(c.Logins, func(l LoginConfig) bool { return l.Issuer == embedded })
 }
 
+// standIn is the config with the embedded tenant where it is while serve runs,
+// for verbs that run beside it and only need the names.
+func (c Config) standIn() Config {
+	c.Logins = slices.Clone(c.Logins)
+	for i := range c.Logins {
+		if l := &c.Logins[i]; l.Issuer == embedded {
+			l.Issuer, l.ClientID, l.ClientSecret = "http://"+c.Embedded.Tenant+"/", cmp.Or(l.ClientID, embedded), embedded
+		}
+	}
+	return c
+}
+
 // publicURL is our origin as browsers see it; empty if nobody has said it and
 // it cannot be guessed.
 func (c *Config) publicURL() string {

@@ -74,7 +74,10 @@ func (x *examination) examine(ctx context.Context, path string) {
 	x.database(ctx, st)
 	directory := x.provider(ctx, cfg)
 	x.keys(ctx, cfg)
-	x.shops(ctx, cfg, st, directory)
+	x.access(ctx, cfg.standIn(), st)
+	if cfg.sells() {
+		x.shops(ctx, cfg, st, directory)
+	}
 }
 
 func (x *examination) database(ctx context.Context, st *store.Store) {
@@ -95,8 +98,41 @@ func (x *examination) database(ctx context.Context, st *store.Store) {
 	}
 }
 
+// access is who may pass: what serve would refuse to start with is said here.
+func (x *examination) access(ctx context.Context, cfg Config, st *store.Store) {
+	if len(cfg.Routes) > 0 {
+		if _, err := explainedGate(cfg); err != nil {
+			x.bad("routes", "%v", err)
+		} else {
+			x.ok("routes", "%s; what fits none is refused", count(len(cfg.Routes), "route"))
+		}
+	}
+	if users, err := newBasic(cfg, nil); err != nil {
+		x.bad("basic", "%v", err)
+	} else if users != nil {
+		x.ok("basic", "%s", count(len(users.Names()), "user"))
+	}
+	if len(cfg.Logins) > 0 {
+		if ring, err := keyRing(ctx, cfg, st); err != nil {
+			x.bad("logins", "%v", err)
+		} else if verifier, err := newVerifier(cfg, nil, nil, nil); err != nil {
+			x.bad("logins", "%v", err)
+		} else if _, err := newSessions(ctx, cfg, st, ring, verifier, nil); err != nil {
+			x.bad("logins", "%v", err)
+		} else {
+			x.ok("logins", "%s, back to %s/auth/callback", count(len(cfg.Logins), "login"), cfg.publicURL())
+		}
+		if len(cfg.Sessions.Keys) == 0 && cfg.Provider.Domain != embedded {
+			x.ok("sessions", "encrypted by a key in the same database; sessions.keys keeps it elsewhere")
+		}
+	}
+}
+
 // provider returns nil where there is nobody to ask.
 func (x *examination) provider(ctx context.Context, cfg Config) *auth0.Directory {
+	if !cfg.sells() {
+		return nil // nobody is asked about people
+	}
 	if cfg.Provider.Domain == embedded {
 		x.ok("provider", "embedded: for trying out; it lives only while serve runs")
 		return nil
@@ -130,7 +166,7 @@ const inspected = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImRvY3RvciJ9.e30.AA"
 
 func (x *examination) keys(ctx context.Context, cfg Config) {
 	if len(cfg.Issuers) == 0 {
-		x.ok("issuers", "none: no token is believed, and /auth/session is not there")
+		x.ok("issuers", "none: no access token is believed")
 		return
 	}
 	v, err := newVerifier(cfg, nil, nil, nil)

@@ -37,7 +37,7 @@ tokens that a page holds itself last until they end.`,
 			if err != nil {
 				return err
 			}
-			n, err := endSessions(ctx, cfg, st, subjects)
+			n, err := endSessions(ctx, cfg.standIn(), st, subjects)
 			fmt.Fprintf(cmd.OutOrStdout(), "ended %s\n", count(n, "session"))
 			return err
 		})
