@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -233,6 +234,13 @@ func (c claims) principal(row Issuer) (*Principal, error) {
 		if p.TokenID, err = c.required("jti"); err != nil {
 			return nil, err
 		}
+		// We vouch for the token, but who is meant was said by somebody else: two
+		// issuers may have an account of the same name.
+		about, err := c.optional("subject_issuer")
+		if err != nil {
+			return nil, err
+		}
+		p.Issuer = cmp.Or(about, p.Issuer)
 	}
 	if p.Client, err = c.optional(client); err != nil {
 		return nil, err

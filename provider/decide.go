@@ -32,12 +32,15 @@ func (g *Guard) DecideFor(r *http.Request, p *Principal) Decision {
 	if p == nil {
 		return g.decide(r, nil, "", &Refusal{Reason: NoCredentials})
 	}
-	scheme := "Bearer"
+	scheme, read := "Bearer", g.bearer
 	switch p.Proof {
 	case SessionProof:
-		scheme = "Session"
+		scheme, read = "Session", g.session
 	case BasicProof:
-		scheme = "Basic"
+		scheme, read = "Basic", g.basic
+	}
+	if !read { // as prove says it of a scheme that is not taken
+		return g.decide(r, nil, "", refuse(NoCredentials, "%s is not taken here", quoted(string(p.Proof))))
 	}
 	return g.decide(r, p, scheme, nil)
 }
@@ -56,7 +59,9 @@ func (g *Guard) prove(r *http.Request) (p *Principal, scheme string, err error) 
 		}
 		return p, c.scheme, err
 	case c.scheme == "Basic":
-		p, err = g.cfg.Basic(r.Context(), c.user, c.secret, addressOf(r))
+		if p, err = g.cfg.Basic(r.Context(), c.user, c.secret, addressOf(r)); err == nil {
+			err = checkElsewhere(r, g.cfg.Origins)
+		}
 		return p, c.scheme, err
 	case !g.session:
 		return nil, "", err

@@ -104,10 +104,14 @@ func NewGuard(cfg GuardConfig) (*Guard, error) {
 	return g, nil
 }
 
-// named reports whether the policy names one of the proofs, or none at all.
+// named reports whether the policy names one of the proofs. A policy that names
+// none takes all but grant tokens: those are for others, who could send them
+// here.
 func (g *Guard) named(proofs ...Proof) bool {
 	asked := g.cfg.Policy.Proofs
-	return asked == nil || slices.ContainsFunc(proofs, func(p Proof) bool { return slices.Contains(asked, p) })
+	return slices.ContainsFunc(proofs, func(p Proof) bool {
+		return asked == nil && p != GrantProof || slices.Contains(asked, p)
+	})
 }
 
 // takes reports whether a principal who proved itself so may be looked at.

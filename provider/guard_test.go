@@ -134,7 +134,7 @@ func TestAPolicyMayAskForAProof(t *testing.T) {
 		has    Proof
 		status int
 	}{
-		{nil, GrantProof, 200}, {[]Proof{GrantProof}, GrantProof, 200}, {[]Proof{BearerProof, GrantProof}, BearerProof, 200},
+		{nil, BearerProof, 200}, {nil, GrantProof, 403}, {[]Proof{GrantProof}, GrantProof, 200}, {[]Proof{BearerProof, GrantProof}, BearerProof, 200},
 		{[]Proof{GrantProof}, BearerProof, 403}, {[]Proof{BearerProof}, GrantProof, 403}, {[]Proof{GrantProof}, "", 403},
 	} {
 		g, err := NewGuard(GuardConfig{Policy: Policy{Proofs: test.proofs}, Verify: func(context.Context, string) (*Principal, error) {

@@ -16,7 +16,7 @@ type Policy struct {
 	AllRoles []string // all of these are needed
 	Scopes   []string // all of these are needed
 	People   bool     // programs acting for themselves may not pass
-	Proofs   []Proof  // how the principal must have proved itself, one of these; nil means any that the guard has
+	Proofs   []Proof  // how the principal must have proved itself, one of these; nil means any that the guard has but grant, which must be named
 
 	// MaxAge is how long ago the person may have authenticated (RFC 9470), in
 	// whole seconds; zero means that it does not matter. Basic authenticates on

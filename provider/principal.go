@@ -19,7 +19,9 @@ const (
 // A Principal is who a request is. Verify makes one for each call, and shares
 // nothing in it that could be written to.
 type Principal struct {
-	Issuer  string // with Subject the only lasting identity; a subject means nothing without it
+	// Issuer is who named Subject, and with it the only lasting identity. Behind
+	// a grant token of ours it is not we, but the issuer of what was shown for it.
+	Issuer  string
 	Subject string // printable ASCII, at most 255 bytes; fit for a header
 
 	// Email is empty unless the token has one in the row's claim. Decide by it

@@ -32,17 +32,42 @@ func CheckSameSite(r *http.Request, origins []string) error {
 	case len(lines) == 1 && !ownOrigin(r, lines[0]) && !slices.Contains(origins, lines[0]):
 		return refuse(CrossSite, "the origin %s is not ours and not listed", quoted(lines[0]))
 	}
-	upgrade := len(r.Header["Upgrade"]) > 0
-	switch r.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		if !upgrade || len(lines) == 1 {
-			return nil
-		}
+	if safe(r.Method) && (len(r.Header["Upgrade"]) == 0 || len(lines) == 1) {
+		return nil
 	}
 	if only(r.Header["Sec-Fetch-Site"], "same-origin") || only(r.Header[csrfHeader], "1") {
 		return nil
 	}
 	return &Refusal{Reason: CrossSite, Err: fmt.Errorf("%s needs X-CSRF: 1 or Sec-Fetch-Site: same-origin", quoted(r.Method))}
+}
+
+// checkElsewhere is CheckSameSite for a password: a browser that was told one
+// adds it by itself too, also to the form of a page elsewhere. Programs have no
+// page, and send nothing of this; what changes something is refused only if the
+// browser says that another site wants it.
+func checkElsewhere(r *http.Request, origins []string) error {
+	if safe(r.Method) && len(r.Header["Upgrade"]) == 0 {
+		return nil
+	}
+	site, lines := r.Header["Sec-Fetch-Site"], r.Header["Origin"]
+	switch {
+	case only(site, "same-origin") || only(site, "none"):
+		return nil
+	case len(lines) == 1 && (ownOrigin(r, lines[0]) || slices.Contains(origins, lines[0])):
+		return nil
+	case len(lines) == 0 && len(site) == 0:
+		return nil
+	}
+	return refuse(CrossSite, "a page elsewhere sent it, and the browser added the password")
+}
+
+// safe methods change nothing (RFC 9110 section 9.2.1).
+func safe(method string) bool {
+	switch method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
 }
 
 // csrfHeader is X-CSRF as net/http keeps it.

@@ -64,3 +64,35 @@ func TestAPageElsewhereCannotUseASession(t *testing.T) {
 		}
 	}
 }
+
+func TestAPageElsewhereCannotUseAPasswordThatTheBrowserKeeps(t *testing.T) {
+	g := everything(t, func(cfg *GuardConfig) { cfg.Origins = []string{"https://app.example"} })
+	for _, test := range []struct {
+		method string
+		header []string
+		want   int
+	}{
+		{"POST", nil, 200}, // a program
+		{"POST", []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, 403},
+		{"POST", []string{"Origin", "https://evil.example"}, 403},
+		{"POST", []string{"Origin", "null"}, 403},
+		{"POST", []string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{"POST", []string{"Sec-Fetch-Site", "same-site"}, 403},
+		{"POST", []string{"Origin", "null", "Sec-Fetch-Site", "same-origin"}, 200}, // our own form, with no-referrer
+		{"POST", []string{"Origin", "https://school.example", "Sec-Fetch-Site", "same-origin"}, 200},
+		{"POST", []string{"Origin", "https://school.example"}, 200},
+		{"POST", []string{"Origin", "https://app.example", "Sec-Fetch-Site", "cross-site"}, 200},
+		{"GET", []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, 200}, // a link
+		{"GET", []string{"Upgrade", "websocket", "Origin", "https://evil.example"}, 403},
+		{"GET", []string{"Upgrade", "websocket", "Origin", "https://school.example"}, 200},
+	} {
+		r := httptest.NewRequest(test.method, "https://school.example/reports", nil)
+		r.SetBasicAuth("kim", "open:sesame")
+		for i := 0; i < len(test.header); i += 2 {
+			r.Header.Add(test.header[i], test.header[i+1])
+		}
+		if d := g.Decide(r); d.Status != test.want || test.want == 403 && !errors.Is(d.Err, CrossSite) {
+			t.Errorf("%s with %q: %d %v, want %d", test.method, test.header, d.Status, d.Err, test.want)
+		}
+	}
+}

@@ -18,7 +18,7 @@ const (
 
 	// What an entry takes beside its strings: the cache's node with key and
 	// verdict, its place in the table, and its share of the frequency sketch.
-	verdictOverhead = 264
+	verdictOverhead = 272
 )
 
 // A verdictCache remembers bearer tokens that were believed, so that the next
@@ -66,6 +66,7 @@ type verdict struct {
 
 	subject, email, name, tokenID string
 	client, acr, roles, scopes    unique.Handle[string] // lists are joined
+	issuer                        unique.Handle[string] // who named the subject: of a grant token not the row's
 	emailVerified, machine        bool
 	dated, authDated              bool // the token says when it was issued, when the person authenticated
 }
@@ -142,7 +143,7 @@ func (vs *verdictCache) remember(key fingerprint, j *judgement) {
 		before:  p.ExpiresAt.Add(j.row.Leeway).UnixMicro(),
 		expires: p.ExpiresAt.UnixMicro(),
 		subject: p.Subject, email: p.Email, name: p.Name, tokenID: p.TokenID,
-		client: unique.Make(p.Client), acr: unique.Make(p.ACR), roles: unique.Make(roles), scopes: unique.Make(scopes),
+		issuer: unique.Make(p.Issuer), client: unique.Make(p.Client), acr: unique.Make(p.ACR), roles: unique.Make(roles), scopes: unique.Make(scopes),
 		emailVerified: p.EmailVerified, machine: p.Machine,
 		dated: !p.IssuedAt.IsZero(), authDated: !p.AuthTime.IsZero(),
 	}
@@ -166,7 +167,7 @@ func (vs *verdictCache) remember(key fingerprint, j *judgement) {
 func (v *verdict) fill(p *Principal) {
 	roles, scopes := p.Roles, p.Scopes
 	*p = Principal{
-		Issuer: v.row.URL, Subject: v.subject, Email: v.email, EmailVerified: v.emailVerified, Name: v.name,
+		Issuer: v.issuer.Value(), Subject: v.subject, Email: v.email, EmailVerified: v.emailVerified, Name: v.name,
 		Roles: split(roles[:0], v.roles.Value()), Scopes: split(scopes[:0], v.scopes.Value()),
 		Proof: v.row.Kind.proof(), TokenID: v.tokenID, Client: v.client.Value(), Machine: v.machine,
 		ACR: v.acr.Value(), ExpiresAt: time.UnixMicro(v.expires),

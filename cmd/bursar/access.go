@@ -38,6 +38,7 @@ type access struct {
 // It asks nobody outside.
 func (a *App) buildAccess(ctx context.Context, cfg Config) (err error) {
 	a.tenantIssuers = tenantIssuers(cfg)
+	a.tellForeign(cfg)
 	var ring *login.KeyRing
 	if len(cfg.Logins) > 0 {
 		if ring, err = keyRing(ctx, cfg, a.store); err != nil {
@@ -75,6 +76,9 @@ func (a *App) buildAccess(ctx context.Context, cfg Config) (err error) {
 	if a.gate, err = newGate(cfg, guard, a.sessions, a.log); err != nil {
 		return err
 	}
+	for _, odd := range routeWarnings(cfg, a.gate) {
+		a.log.Warn(odd)
+	}
 	if a.issuer, err = a.newIssuer(cfg); err != nil {
 		return err
 	}
@@ -94,6 +98,7 @@ func (a *App) buildAccess(ctx context.Context, cfg Config) (err error) {
 // newVerifier is the trust table of the config. It asks nobody. keys, if not
 // nil, keeps the last good keys over a restart.
 func newVerifier(cfg Config, keys provider.KeyStore, signing *grant.SigningKeys, log *slog.Logger) (*provider.Verifier, error) {
+	cfg = cfg.standIn()
 	var rows []provider.Issuer
 	for _, is := range cfg.Issuers {
 		row := provider.Issuer{URL: is.URL, Kind: provider.LegacyAccessToken, Audiences: is.Audiences, Algorithms: is.Algorithms, RolesClaim: is.RolesClaim, JWKSURL: is.JWKSURL}
@@ -114,9 +119,6 @@ func newVerifier(cfg Config, keys provider.KeyStore, signing *grant.SigningKeys,
 		}
 	}
 	for i := range rows {
-		if rows[i].URL == embedded { // where it will be while serve runs
-			rows[i].URL = "http://" + cfg.Embedded.Tenant + "/"
-		}
 		// An address of this very machine has no certificate; the verifier
 		// refuses plain http for every other.
 		if u, err := url.Parse(rows[i].URL); err == nil {
@@ -183,15 +185,10 @@ func (a *App) adjust(ctx context.Context, p *provider.Principal) error {
 }
 
 // ofTenant reports whether the subject is an account of the tenant whose roles
-// we manage. Subjects of other issuers may look alike.
+// we manage. Subjects of other issuers may look alike, also in a grant token of
+// ours, which is of the issuer who named its subject.
 func (a *App) ofTenant(p *provider.Principal) bool {
-	switch p.Proof {
-	case provider.BasicProof:
-		return false
-	case provider.GrantProof:
-		return strings.Contains(p.Subject, "|") // an account's, not a Basic user's
-	}
-	return slices.Contains(a.tenantIssuers, p.Issuer)
+	return p.Proof != provider.BasicProof && slices.Contains(a.tenantIssuers, p.Issuer)
 }
 
 // tenantIssuers are the issuers whose subjects are accounts of the tenant.
@@ -206,11 +203,25 @@ func tenantIssuers(cfg Config) []string {
 	return []string{strings.TrimSuffix(domain, "/") + "/"}
 }
 
+// tellForeign names the logins for which neither a purchase nor a refund counts
+// at once: another provider's, or the tenant's own under a domain that nobody
+// told us of.
+func (a *App) tellForeign(cfg Config) {
+	for _, l := range cfg.Logins {
+		if cfg.sells() && !slices.Contains(a.tenantIssuers, l.Issuer) {
+			a.log.Warn("purchases and refunds do not count at once for whoever logs in here; if it is a domain of the tenant, list it: provider.issuers", "login", l.Name, "issuer", l.Issuer)
+		}
+	}
+}
+
 // guardConfig is what all guards have in common.
 func (a *App) guardConfig(cfg Config) provider.GuardConfig {
 	g := provider.GuardConfig{
 		Adjust: a.adjust, Realm: cfg.Server.Realm, BasicCharset: cfg.Basic.Charset,
-		Origins: cfg.CORS.Origins, ResourceMetadata: a.metadataURL(cfg), Log: a.log,
+		Origins: slices.Clone(cfg.CORS.Origins), ResourceMetadata: a.metadataURL(cfg), Log: a.log,
+	}
+	if self := cfg.publicURL(); self != "" { // a proxy may tell us another host than the browser sees
+		g.Origins = append(g.Origins, self)
 	}
 	if len(cfg.Issuers) > 0 || a.signing != nil {
 		g.Verify = a.verifier.Verify

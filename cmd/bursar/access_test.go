@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
@@ -46,6 +48,17 @@ func TestOurDecisionsCountForAccountsOfTheTenantAlone(t *testing.T) {
 	}
 }
 
+func TestALoginForWhichOurDecisionsDoNotCountIsNamedAtStart(t *testing.T) {
+	var logged bytes.Buffer
+	a := &App{log: slog.New(slog.NewTextHandler(&logged, nil)), access: access{tenantIssuers: []string{"https://school.eu.auth0.com/"}}}
+	cfg := Config{Shops: map[string]ShopConfig{"gumroad": {}}, Logins: []LoginConfig{
+		{Name: "school", Issuer: "https://school.eu.auth0.com/"}, {Name: "vanity", Issuer: "https://login.school.example/"},
+	}}
+	if a.tellForeign(cfg); strings.Count(logged.String(), "\n") != 1 || !strings.Contains(logged.String(), "login=vanity") {
+		t.Errorf("%s", &logged)
+	}
+}
+
 func TestATemplateOfAPageEscapesANameHoweverItsTypeIsWritten(t *testing.T) {
 	for _, kind := range []string{"text/html", "text/html; charset=utf-8", "Text/HTML", " text/html", "application/xhtml+xml", "image/svg+xml"} {
 		h, err := AnswerConfig{Status: 200, Type: kind, Body: "<p>Hello {{.Name}}</p>", Template: true}.templated()
@@ -61,4 +74,3 @@ func TestATemplateOfAPageEscapesANameHoweverItsTypeIsWritten(t *testing.T) {
 		}
 	}
 }
-

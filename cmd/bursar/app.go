@@ -245,6 +245,9 @@ func (a *App) buildFacts(cfg Config, shops map[string]*gumroad.Shop, step func(r
 // other way round: its names are pinned to the embedded ids, and its buyers
 // would be invited by the real tenant.
 func (a *App) keepTrialsApart(ctx context.Context, cfg Config) error {
+	if !cfg.sells() && !cfg.usesEmbeddedTenant() {
+		return nil // nothing of it is about accounts of a tenant
+	}
 	const mark = "made with"
 	now := "a real provider and shop"
 	trial := cfg.usesEmbeddedTenant()
@@ -261,7 +264,7 @@ func (a *App) keepTrialsApart(ctx context.Context, cfg Config) error {
 	case was == "":
 		return a.store.Inbox().SetMark(ctx, mark, now)
 	case was != now:
-		return hinted(fmt.Errorf("store: this database was made with %s, and the config now has %s", was, now), "give each its own: change store.url in the config")
+		return hinted(fmt.Errorf("store: this database was made with %s, and the config now has %s", was, now), "give each its own: change store.url in the config, or delete what was only for trying out")
 	}
 	return nil
 }

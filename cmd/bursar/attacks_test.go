@@ -138,6 +138,7 @@ func controls() []attack {
 		{what: "Kim reads a lesson by session", shot: fire("GET /lessons/one", session), want: 200, passes: true},
 		{what: "Kim reads a lesson by token", shot: fire("GET /lessons/one", "Authorization: Bearer $bearer"), want: 200, passes: true},
 		{what: "Kim writes by session", shot: posted("x=1", "POST /account/name", session, "X-CSRF: 1", "Origin: "+schoolOrigin), want: 200, passes: true},
+		{what: "Kim's page opens a websocket, which this upstream does not know", shot: fire("GET /account/live", session, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "Origin: "+schoolOrigin), want: 200, passes: true},
 		{what: "Kim enters the room", shot: fire("GET /room/", "Authorization: Bearer $grant"), want: 200, passes: true},
 		{what: "Ann enters by the door", shot: fire("GET /door/", "Authorization: "+basicAuth("ann", "open-sesame-1")), want: 200, passes: true},
 		{what: "Kim logs in", shot: func(p *prey) shot {
@@ -319,6 +320,9 @@ func logins() []attack {
 			return changed("school", "school", func(q url.Values) { q.Set("code", stolen.Query().Get("code")) })(p)
 		}, want: 400, asks: spent},
 		{what: "the school's answer at the club's callback", shot: changed("school", "club", func(url.Values) {}), want: 400},
+		{what: "the school's answer at the club's callback, in the club's name", shot: func(p *prey) shot {
+			return changed("school", "club", func(q url.Values) { q.Set("iss", p.club.Issuer()) })(p)
+		}, want: 400},
 		{what: "the school's answer at a callback that is nobody's", shot: changed("school", "none", func(url.Values) {}), want: 404},
 		{what: "the school's answer at the callback without a name", shot: func(p *prey) shot {
 			s := changed("school", "school", func(url.Values) {})(p)
@@ -518,6 +522,7 @@ func otherSites() (out []attack) {
 		{what: "a listed origin without its TLS", shot: fire("GET /auth/session", session, "Origin: http://app.example"), want: 403, check: noCORS},
 		{what: "a preflight of a foreign page", shot: fire("OPTIONS /auth/session", "Origin: https://evil.example", "Access-Control-Request-Method: GET", "Access-Control-Request-Headers: x-csrf"), want: 204, check: noCORS},
 		{what: "a preflight of a sandbox", shot: fire("OPTIONS /auth/token", "Origin: null", "Access-Control-Request-Method: POST"), want: 204, check: noCORS},
+		{what: "a form to where the browser keeps a password", shot: posted("x=1", "POST /door/", "Authorization: "+basicAuth("ann", "open-sesame-1"), "Origin: https://evil.example", "Sec-Fetch-Site: cross-site"), want: 403},
 		{what: "a websocket of a foreign page", shot: fire(append(slices.Clone(upgrade), "Origin: https://evil.example")...), want: 403},
 		{what: "a websocket that says not whose it is", shot: fire(upgrade...), want: 403},
 		{what: "a websocket of a sandbox", shot: fire(append(slices.Clone(upgrade), "Origin: null")...), want: 403},
@@ -769,6 +774,8 @@ func tokens() (out []attack) {
 	}
 	slices.SortFunc(out, func(a, b attack) int { return strings.Compare(a.what, b.what) })
 	return append(out, []attack{
+		{what: "a token of ours for the club's account of the same name, the first time", shot: clubsGrant(false), want: 200, passes: true, check: clubsKim},
+		{what: "a token of ours for the club's account of the same name, remembered", shot: clubsGrant(true), want: 200, passes: true, check: clubsKim},
 		{what: "our token where only the provider's count", shot: fire("GET /api/", "Authorization: Bearer $grant"), want: 403},
 		{what: "the provider's token where only ours count", shot: fire("GET /room/", "Authorization: Bearer $bearer"), want: 403},
 		{what: "our token where only passwords count", shot: fire("GET /door/", "Authorization: Bearer $grant"), want: 401},
@@ -785,6 +792,22 @@ func tokens() (out []attack) {
 		{what: "a token in a header that some take for Authorization", shot: fire("GET /api/", "X-Authorization: Bearer $bearer", "Authorization_: Bearer $bearer", "Proxy-Authorization: Bearer $bearer", "X-Forwarded-Access-Token: $bearer", "X-Access-Token: $bearer"), want: 401},
 		{what: "a scheme that nobody takes", shot: fire("GET /lessons/", "Authorization: Negotiate $bearer", "Cookie: "+sessionName+"=$kim"), want: 401},
 	}...)
+}
+
+// clubsGrant is a token of ours for the session of a Kim who is another one.
+func clubsGrant(again bool) func(*prey) shot {
+	return func(p *prey) shot {
+		resp := p.send(shot{lines: []string{"POST /auth/token", p.logIn("club").cookie(), "X-CSRF: 1"}})
+		s := shot{lines: []string{"GET /room/", "Authorization: Bearer " + resp.Header.Get("Room-Token")}}
+		if again {
+			p.send(s)
+		}
+		return s
+	}
+}
+
+func clubsKim(p *prey, _ *http.Response) []string {
+	return slices.Concat(upstreamSees("Remote-User", "auth0|kim")(p, nil), upstreamSees("Remote-Issuer", p.club.Issuer())(p, nil))
 }
 
 // logoutTokens want to log somebody out, or in vain.
@@ -880,7 +903,7 @@ func passwords() []attack {
 		{what: "a name with a new line", shot: from("198.51.100.5", door("ann\r\nRemote-User: root", "x")...), want: 400},
 		{what: "a password where only tokens count", shot: from("198.51.100.6", "GET /api/", "Authorization: "+basicAuth("ann", "open-sesame-1")), want: 401},
 		{what: "more guesses by other spellings of the name, from many addresses", shot: func(p *prey) shot {
-			spellings := []string{"ben", "BEN", "Ben", "bEn", "beN", " ben", "ben ", "BeN"}
+			spellings := []string{"ben", "BEN", "Ben", "bEn", "beN", "BeN"}
 			for i := range 10 {
 				resp := p.send(from(fmt.Sprintf("198.51.100.%d", 20+i), door(spellings[i%len(spellings)], fmt.Sprint("guess-", i))...)(p))
 				if resp.StatusCode != http.StatusUnauthorized {
@@ -1013,6 +1036,8 @@ func caches() (out []attack) {
 	return append(out, []attack{
 		{what: "keep what a token got", shot: fire("GET /api/", "Authorization: Bearer $bearer"), want: 200, passes: true, check: answers("private", "")},
 		{what: "keep what a password got", shot: fire("GET /door/", "Authorization: "+basicAuth("ann", "open-sesame-1")), want: 200, passes: true, check: answers("private", "")},
+		{what: "keep what a token got, as the upstream wants", shot: fire("GET /api/?public", "Authorization: Bearer $bearer"), want: 200, passes: true, check: forOne},
+		{what: "keep what a session got, as the upstream wants", shot: fire("GET /account/?public", session), want: 200, passes: true, check: forOne},
 		{what: "keep who is logged in", shot: fire("GET /auth/session", session), want: 200, check: answers("no-store", "Cookie")},
 		{what: "keep a token of ours", shot: fire("POST /auth/token", session, "X-CSRF: 1"), want: 200, check: answers("no-store", "")},
 		{what: "keep the start of a login", shot: fire("GET /auth/login?provider=school"), want: 302, check: answers("no-store", "")},
@@ -1027,14 +1052,21 @@ func caches() (out []attack) {
 	}...)
 }
 
+func forOne(_ *prey, resp *http.Response) []string {
+	if said := strings.Join(resp.Header["Cache-Control"], ", "); !strings.Contains(said, "private") || strings.Contains(said, "public") || strings.Contains(said, "s-maxage") {
+		return []string{fmt.Sprintf("Cache-Control is %q", said)}
+	}
+	return nil
+}
+
 // A policy that could be meant as "nobody" and would be "everybody", or the
 // other way round, is not served at all.
 func TestARouteThatWouldLetTooManyPassIsRefusedAtLoad(t *testing.T) {
-	const start = "[[basic.users]]\nname = \"ann\"\npassword = \"open-sesame-1\"\n[[routes]]\nname = \"lessons\"\npath = \"/lessons/\"\n"
+	const start = "[[basic.users]]\nname = \"ann\"\npassword = \"open-sesame-1\"\n[[routes]]\nname = \"lessons\"\npath = \"/lessons/\"\nanswer = { body = \"a lesson\" }\n"
 	for line, want := range map[string]string{
 		"roles = []": "empty list", "all_roles = []": "empty list", "scopes = []": "empty list", "acr = []": "empty list", "proofs = []": "empty list",
 		"methods = []": "empty", "hosts = []": "empty", `roles = [""]`: "no token can hold", `methods = ["get"]`: "capitals", `hosts = ["*.example"]`: "no host name",
-		`proofs = ["cookie"]`: "none of session", `proofs = ["session"]`: "nothing is there to check it by", `proofs = ["grant"]`: "nothing is there to check it by",
+		`proofs = ["cookie"]`: "none of session", `proofs = ["session"]`: "has session, and", `proofs = ["grant"]`: "has grant, and",
 		"allow_anonymous = true\nroles = [\"Course One\"]": "mean nothing", "allow_anonymous = true\nroles = []": "mean nothing", "allow_anonymous = true\npeople = true": "mean nothing",
 		`role = "Course One"`: "unknown key", "max_age = \"-1m\"": "negative",
 	} {

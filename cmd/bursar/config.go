@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -167,20 +168,10 @@ func loadConfig(path string) (Config, error) {
 }
 
 func parseConfig(text string) (Config, error) {
-	cfg := defaults()
-	md, err := toml.Decode(text, &cfg)
+	cfg, md, faults, err := decode(text)
 	if err != nil {
-		var p toml.ParseError
-		if errors.As(err, &p) {
-			where := fmt.Sprintf("  line %d: ", p.Position.Line)
-			if p.LastKey != "" {
-				where += p.LastKey + ": "
-			}
-			return Config{}, fmt.Errorf("%s%s", where, strings.TrimPrefix(p.Message, "toml: "))
-		}
-		return Config{}, errors.New("  " + strings.TrimPrefix(err.Error(), "toml: "))
+		return Config{}, err
 	}
-	var faults faults
 	for _, key := range md.Undecoded() {
 		faults.add(key.String(), "unknown key")
 	}
@@ -203,6 +194,49 @@ func parseConfig(text string) (Config, error) {
 	cfg.resolveSecrets(&faults)
 	cfg.check(&faults)
 	return cfg, faults.err()
+}
+
+// decode reads what can be read. A value of the wrong kind is a fault like any
+// other: its line is left out, so that the rest of the file is looked at too.
+func decode(text string) (cfg Config, md toml.MetaData, f faults, err error) {
+	lines := strings.SplitAfter(text, "\n")
+	for {
+		cfg = defaults()
+		md, err = toml.Decode(strings.Join(lines, ""), &cfg)
+		var p toml.ParseError
+		switch {
+		case err == nil:
+			return cfg, md, f, nil
+		case !errors.As(err, &p):
+			f = append(f, "  "+strings.TrimPrefix(err.Error(), "toml: "))
+			return cfg, md, f, f.err()
+		}
+		where, n := fmt.Sprintf("  line %d: ", p.Position.Line), p.Position.Line-1
+		if p.LastKey != "" {
+			where += p.LastKey + ": "
+		}
+		f = append(f, where+wrongKind(strings.TrimPrefix(p.Message, "toml: ")))
+		if p.LastKey == "" || n < 0 || n >= len(lines) || lines[n] == "\n" {
+			return cfg, md, f, f.err() // the file itself is broken there
+		}
+		lines[n] = "\n"
+	}
+}
+
+var kinds = regexp.MustCompile(`TOML value has type (\w+); destination has type (\w+)`)
+
+// wrongKind puts the parser's words into those of whoever writes the file.
+func wrongKind(message string) string {
+	m := kinds.FindStringSubmatch(message)
+	if m == nil {
+		return message
+	}
+	want := map[string]string{"slice": `a list, such as ["..."]`, "string": `a text between quotes`, "boolean": "true or false", "bool": "true or false",
+		"integer": "a number", "float": "a number", "map": "a table", "struct": "a table"}[m[2]]
+	if want == "" {
+		return message
+	}
+	return "must be " + want
 }
 
 // faults collects what is wrong, so that it is all mended in one go.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -157,10 +159,16 @@ func (c *Config) usesEmbeddedTenant() bool {
 // standIn is the config with the embedded tenant where it is while serve runs,
 // for verbs that run beside it and only need the names.
 func (c Config) standIn() Config {
-	c.Logins = slices.Clone(c.Logins)
+	there := "http://" + c.Embedded.Tenant + "/"
+	c.Logins, c.Issuers = slices.Clone(c.Logins), slices.Clone(c.Issuers)
 	for i := range c.Logins {
 		if l := &c.Logins[i]; l.Issuer == embedded {
-			l.Issuer, l.ClientID, l.ClientSecret = "http://"+c.Embedded.Tenant+"/", cmp.Or(l.ClientID, embedded), embedded
+			l.Issuer, l.ClientID, l.ClientSecret = there, cmp.Or(l.ClientID, embedded), embedded
+		}
+	}
+	for i := range c.Issuers {
+		if c.Issuers[i].URL == embedded {
+			c.Issuers[i].URL = there
 		}
 	}
 	return c
@@ -251,6 +259,11 @@ func (c *Config) checkAccess(f *faults) {
 	if !slices.Contains([]string{"off", "original", "forwarded"}, c.Check.Headers) {
 		f.add("check.headers", `is %q, and must be "off", "original" (nginx) or "forwarded" (Traefik, Caddy)`, c.Check.Headers)
 	}
+	if h := c.Basic.Htpasswd; h != "" {
+		if info, err := os.Stat(h); err != nil || info.IsDir() {
+			f.add("basic.htpasswd", "there is no file %s", absolute(h))
+		}
+	}
 	if c.Check.Headers != "off" && len(c.Server.TrustedProxies) == 0 {
 		f.add("check.headers", "nobody may ask /auth/check: list your reverse proxy in server.trusted_proxies")
 	}
@@ -258,7 +271,7 @@ func (c *Config) checkAccess(f *faults) {
 	for i, r := range c.Routes {
 		key := fmt.Sprintf("routes[%d]", i)
 		once(key, r.Name)
-		r.check(f, key, len(c.Logins) > 0)
+		r.check(f, key, c)
 	}
 	clear(names)
 	for i, t := range c.Tokens {
@@ -266,6 +279,15 @@ func (c *Config) checkAccess(f *faults) {
 		once(key, t.Name)
 		t.check(f, key)
 	}
+}
+
+// absolute is where a path of the config leads: it is relative to the folder
+// in which bursar runs.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
 }
 
 // maxTokenLife is the longest that anything which carries roles can be good
@@ -304,9 +326,17 @@ func (l LoginConfig) check(f *faults, key string) {
 // provider, if the config says so.
 var passable = []string{"login_hint", "screen_hint", "connection", "prompt", "organization", "ui_locales"}
 
-func (r RouteConfig) check(f *faults, key string, logins bool) {
-	if !strings.HasPrefix(r.Path, "/") {
+func (r RouteConfig) check(f *faults, key string, c *Config) {
+	switch {
+	case !strings.HasPrefix(r.Path, "/"):
 		f.add(key+".path", `is %q, and must be a pattern such as "/lessons/{course}/" or "/{$}"`, r.Path)
+	case strings.Contains(r.Path, "*"):
+		f.add(key+".path", `is %q, and * is no wildcard: a path that ends in / is about everything below it`, r.Path)
+	}
+	for name, list := range map[string][]string{"methods": r.Methods, "hosts": r.Hosts, "proofs": r.Proofs, "roles": r.Roles, "all_roles": r.AllRoles, "scopes": r.Scopes, "acr": r.ACR} {
+		if list != nil && len(list) == 0 {
+			f.add(key+"."+name, "is an empty list: is that nobody, or everybody? leave it out to ask for none")
+		}
 	}
 	targets := 0
 	for _, there := range []bool{r.Upstream != "", r.Static != "", r.Answer != nil} {
@@ -314,32 +344,53 @@ func (r RouteConfig) check(f *faults, key string, logins bool) {
 			targets++
 		}
 	}
-	if targets > 1 {
+	switch {
+	case targets > 1:
 		f.add(key, "has more than one of upstream, static and answer")
+	case targets == 0 && c.Check.Headers == "off":
+		f.add(key, "leads nowhere: give it an upstream, a static folder or an answer")
+	}
+	if r.Static != "" {
+		if info, err := os.Stat(r.Static); err != nil || !info.IsDir() {
+			f.add(key+".static", "there is no folder %s", absolute(r.Static))
+		}
 	}
 	if r.Upstream != "" {
 		if u, err := url.Parse(r.Upstream); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" {
 			f.add(key+".upstream", `is %q, and must be a URL such as "http://127.0.0.1:3000"`, r.Upstream)
 		}
 	}
-	if r.RelayToken && (!logins || r.Upstream == "") {
+	if r.RelayToken && (len(c.Logins) == 0 || r.Upstream == "") {
 		f.add(key+".relay_token", "needs a login and an upstream")
 	}
 	if r.RelayToken && r.ForwardAuthorization {
 		f.add(key+".relay_token", "and forward_authorization are two answers to one question")
 	}
 	for _, p := range r.Proofs {
-		switch provider.Proof(p) {
-		case provider.SessionProof, provider.BearerProof, provider.BasicProof, provider.GrantProof:
-		default:
+		switch p := provider.Proof(p); {
+		case p == provider.SessionProof && len(c.Logins) == 0:
+			f.add(key+".proofs", "has session, and nobody can log in: add [[logins]]")
+		case p == provider.BearerProof && len(c.Issuers) == 0:
+			f.add(key+".proofs", "has bearer, and nobody's tokens are believed: add [[issuers]]")
+		case p == provider.BasicProof && c.Basic.Htpasswd == "" && len(c.Basic.Users) == 0:
+			f.add(key+".proofs", "has basic, and there are no users: add [[basic.users]] or basic.htpasswd")
+		case p == provider.GrantProof && !c.issuesJWT():
+			f.add(key+".proofs", `has grant, and no such token is issued: add [[tokens]] with format = "jwt"`)
+		case !slices.Contains([]provider.Proof{provider.SessionProof, provider.BearerProof, provider.BasicProof, provider.GrantProof}, p):
 			f.add(key+".proofs", `%q is none of session, bearer, basic and grant`, p)
 		}
 	}
 	if r.AllowAnonymous && (r.Proofs != nil || r.Roles != nil || r.AllRoles != nil || r.Scopes != nil || r.People || r.MaxAge > 0 || r.ACR != nil) {
 		f.add(key+".allow_anonymous", "lets everybody pass, so the other conditions would mean nothing")
 	}
-	if r.MaxAge < 0 {
+	if !r.AllowAnonymous && len(c.Logins)+len(c.Issuers)+len(c.Basic.Users) == 0 && c.Basic.Htpasswd == "" && !c.issuesJWT() {
+		f.add(key, "nobody can prove who they are: add [[logins]], [[issuers]] or [[basic.users]], or say allow_anonymous = true")
+	}
+	switch d := time.Duration(r.MaxAge); {
+	case d < 0:
 		f.add(key+".max_age", "is negative")
+	case d > 0 && d < time.Minute:
+		f.add(key+".max_age", "is shorter than 1m: clocks differ by more, and a login would never be fresh enough")
 	}
 	checkErrors(f, key, r.Errors)
 }

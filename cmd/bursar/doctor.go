@@ -101,8 +101,11 @@ func (x *examination) database(ctx context.Context, st *store.Store) {
 // access is who may pass: what serve would refuse to start with is said here.
 func (x *examination) access(ctx context.Context, cfg Config, st *store.Store) {
 	if len(cfg.Routes) > 0 {
-		if _, err := explainedGate(cfg); err != nil {
+		g, err := explainedGate(cfg)
+		if err != nil {
 			x.bad("routes", "%v", err)
+		} else if odd := routeWarnings(cfg, g); len(odd) > 0 {
+			x.bad("routes", "%s", strings.Join(odd, "\n"))
 		} else {
 			x.ok("routes", "%s; what fits none is refused", count(len(cfg.Routes), "route"))
 		}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -113,6 +114,9 @@ func (a asked) principal(cmd *cobra.Command, cfg Config, path string) (*provider
 	p := &provider.Principal{Subject: "somebody", Roles: a.roles, Scopes: a.scopes, Proof: provider.SessionProof, Machine: a.machine, IssuedAt: now, AuthTime: now, ExpiresAt: now.Add(time.Hour)}
 	if a.proof != "" {
 		p.Proof = provider.Proof(a.proof)
+		if !slices.Contains([]provider.Proof{provider.SessionProof, provider.BearerProof, provider.BasicProof, provider.GrantProof}, p.Proof) {
+			return nil, hinted(fmt.Errorf("policy: there is no proof %q", a.proof), "--proof is session, bearer, basic or grant")
+		}
 	}
 	if a.as == "" {
 		(&App{cfg: cfg}).scopes(p, p.Roles)
@@ -134,6 +138,9 @@ func (a asked) principal(cmd *cobra.Command, cfg Config, path string) (*provider
 		}
 		if err := resolver.Recall(ctx); err != nil {
 			return err
+		}
+		if len(view.Accounts) == 0 && len(view.Facts) == 0 {
+			return hinted(errors.New("policy: bursar has never heard of a purchase with that address"), "--role names roles instead")
 		}
 		access, err := roles.NewAccess(roles.AccessConfig{Decided: st.Decided(), Catalog: resolver.Catalog})
 		if err != nil {
@@ -194,6 +201,9 @@ func printExplanation(cmd *cobra.Command, g *gate.Gate, r *http.Request, p *prov
 		case !l.Decides:
 			continue
 		case l.Allowed():
+			if p != nil && p.Proof == provider.SessionProof && !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodOptions}, r.Method) {
+				fmt.Fprintln(w, "\na page sends it with the header X-CSRF: 1, or it is refused as if it came from another site")
+			}
 			return nil
 		}
 		for _, c := range l.Decision.Challenges {

@@ -98,6 +98,7 @@ func newPrey(t *testing.T) *prey {
 	}
 	p.school.NextTokenAnswer(func(body map[string]any) { p.granted = maps.Clone(body) })
 	p.kim = p.logIn("school")
+	p.logIn("club") // from now on bursar knows the club's keys, too
 	p.lee = p.visitor()
 	if resp := p.lee.finish(p.lee.answer("/auth/login?provider=school", "lee@example.com", leePassword)); resp.StatusCode != http.StatusSeeOther {
 		t.Fatalf("Lee's login: %d", resp.StatusCode)
@@ -120,6 +121,9 @@ func (p *prey) settings(upstream, folder string) (err error) {
 		return err
 	}
 	p.t.Cleanup(func() { p.club.Close() })
+	// Tenants of one process share their first keys, and these two must not.
+	p.club.RotateKeys()
+	p.club.RotateKeys()
 	login := func(name string, tenant *auth0test.Server) map[string]any {
 		c := tenant.AddClient(auth0test.Client{ID: name + "-site", Callbacks: []string{schoolOrigin + "/auth/callback/" + name}, LogoutURLs: []string{schoolOrigin + "/auth/logged-out"}})
 		return map[string]any{"name": name, "issuer": tenant.Issuer(), "client_id": c.ID, "client_secret": c.Secret, "roles_claim": "https://school.example/roles"}
@@ -173,6 +177,9 @@ func (p *prey) note(w http.ResponseWriter, r *http.Request) {
 	p.mu.Unlock()
 	w.Header().Add("Set-Cookie", sessionName+"=planted; Path=/; Secure")
 	w.Header().Add("Set-Cookie", "__HOST-bursar-session=planted; Path=/; Secure")
+	if r.URL.Query().Has("public") {
+		w.Header().Set("Cache-Control", "public, s-maxage=600")
+	}
 	fmt.Fprint(w, "the upstream")
 }
 

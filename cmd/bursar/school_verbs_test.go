@@ -2,7 +2,9 @@ package main
 
 import (
 	"maps"
+	"net/http"
 	"os"
+	"strconv"
 
 	"github.com/BurntSushi/toml"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -30,6 +32,21 @@ var schoolVerbs = map[string]verb{
 		}
 		maps.Copy(w.settings, more)
 		return w.write()
+	}},
+	// until-http waits until a path of ours is answered with a status.
+	"until-http": {5, "-b BROWSER METHOD PATH STATUS", func(w *world, _ *testscript.TestScript, args []string) error {
+		return w.await(args[3]+" to be answered with "+args[4], func() (bool, error) {
+			req, err := http.NewRequest(args[2], w.at(args[3]), nil)
+			if err != nil {
+				return false, err
+			}
+			resp, err := w.browser(args[1]).Do(req)
+			if err != nil {
+				return false, err
+			}
+			resp.Body.Close()
+			return strconv.Itoa(resp.StatusCode) == args[4], nil
+		})
 	}},
 	// learner is somebody with a confirmed address and a password.
 	"learner": {2, "EMAIL PASSWORD", func(w *world, _ *testscript.TestScript, args []string) error {

@@ -59,7 +59,7 @@ func subjectsOf(ctx context.Context, st *store.Store, who string) ([]string, err
 		return nil, err
 	}
 	if len(view.Accounts) == 0 {
-		return nil, hinted(errors.New("person: bursar knows no account for that address"), "give the account's id, as the provider's dashboard shows it")
+		return nil, hinted(errors.New("person: bursar knows of no purchase with that address, and so of no account"), `give the account's id: "subject" of /auth/session, or as the provider's dashboard shows it`)
 	}
 	var ids []string
 	for _, k := range view.Accounts {

@@ -113,6 +113,7 @@ func (a AnswerConfig) templated() (http.Handler, error) {
 		}
 		h.Set("Content-Type", a.Type)
 		h.Set("Cache-Control", "no-store")
+		h.Set("X-Content-Type-Options", "nosniff")
 		w.WriteHeader(a.Status)
 		w.Write(text.Bytes())
 	}), nil
@@ -125,7 +126,8 @@ func (a AnswerConfig) parse() (interface{ Execute(io.Writer, any) error }, error
 		text, err := json.Marshal(v)
 		return string(text), err
 	}}
-	if strings.HasPrefix(a.Type, "text/html") {
+	kind := strings.ToLower(a.Type) // as browsers read it
+	if strings.Contains(kind, "html") || strings.Contains(kind, "xml") {
 		return htmltemplate.New("body").Funcs(funcs).Parse(a.Body)
 	}
 	return template.New("body").Funcs(funcs).Parse(a.Body)

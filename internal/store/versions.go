@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"math/bits"
+	"math/rand/v2"
 
 	"bursar/internal/fresh"
 )
@@ -23,15 +24,19 @@ func (t *tx) changed(_ context.Context, keys ...string) error {
 	return nil
 }
 
+// maxStep leaves room for 2^40 changes of each shard.
+const maxStep = 1 << 23
+
 // count counts up what changed. The rows stay locked until the transaction
 // ends, so a counter never shows a change that cannot be read yet, and never
-// passes one.
+// passes one. How far it goes is left to chance: a database that fails over may
+// lose its last changes, and the next must not count to where those did.
 func (t *tx) count(ctx context.Context) error {
 	const count = `
-		INSERT INTO versions (shard, version) VALUES ($1, 1)
-		ON CONFLICT (shard) DO UPDATE SET version = versions.version + 1`
+		INSERT INTO versions (shard, version) VALUES ($1, $2)
+		ON CONFLICT (shard) DO UPDATE SET version = versions.version + excluded.version`
 	for left := t.shards; left != 0; left &= left - 1 {
-		if _, err := t.exec(ctx, count, bits.TrailingZeros64(uint64(left))); err != nil {
+		if _, err := t.exec(ctx, count, bits.TrailingZeros64(uint64(left)), 1+rand.Int64N(maxStep)); err != nil {
 			return err
 		}
 	}

@@ -59,8 +59,8 @@ func TestACounterNeverPassesAChangeThatIsNotCommitted(t *testing.T) {
 		if err := <-second; err != nil {
 			t.Fatal(err)
 		}
-		if n := count(); n != before+2 {
-			t.Errorf("%s: counted %d, want 2", round, n-before)
+		if n := count(); n < before+2 {
+			t.Errorf("%s: counted %d, want 2 or more", round, n-before)
 		}
 	}
 }
@@ -105,6 +105,57 @@ func TestAChangeThatFailsIsNotCounted(t *testing.T) {
 		all, readErr := s.Versions(t.Context())
 		if err == nil || readErr != nil || *all != [fresh.Shards]int64{} || s.Doubts() != doubts {
 			t.Errorf("failed with %v; counted %v, %v, doubts %d", err, all, readErr, s.Doubts()-doubts)
+		}
+	})
+}
+
+// A database that fails over to a copy, or is put back from a backup, while we
+// run may have lost its last changes, and so their counts. What was remembered
+// under those must not come back when others count as far.
+func TestACountThatWasLostIsNotGivenAgain(t *testing.T) {
+	engines(t, func(t *testing.T, url string) {
+		s, err := Open(t.Context(), Config{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		key := "account a"
+		change := func() {
+			t.Helper()
+			err := s.write(t.Context(), "change", func(ctx context.Context, t *tx) error { return t.changed(ctx, key) })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		value := 1
+		cache := fresh.New[int](s, 10, time.Hour, nil) // it hears of each change at once
+		get := func() int {
+			t.Helper()
+			got, err := cache.Get(t.Context(), key, func(context.Context) (int, error) { return value, nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		change()
+		kept, err := s.Versions(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		change() // will be lost
+		get()
+		shard := fresh.Shard([]byte(key))
+		err = s.write(t.Context(), "lose it", func(ctx context.Context, t *tx) error {
+			_, err := t.exec(ctx, `UPDATE versions SET version = $2 WHERE shard = $1`, shard, kept[shard])
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		value = 2
+		change()
+		if got := get(); got != 2 {
+			t.Errorf("got %d, which was before", got)
 		}
 	})
 }

@@ -34,8 +34,8 @@ type Config struct {
 
 	// So many wrong passwords within Window lock a user, or an address, for
 	// LockFor, and for twice as long each further time within a day, up to 16
-	// times. Zero means 10, 10, 15 min and 15 min. An IPv6 address counts with
-	// its /64. The counts are kept in this process only.
+	// times. Zero means 10, 50 (behind one address may be a whole
+	// office), 15 min and 15 min. An IPv6 address counts with its /64. The counts are kept in this process only.
 	WrongPerUser, WrongPerAddress int
 	Window, LockFor               time.Duration
 
@@ -88,7 +88,7 @@ func New(cfg Config) (*Users, error) {
 	cfg.Issuer = cmp.Or(cfg.Issuer, "urn:bursar:basic")
 	cfg.CacheFor = cmp.Or(cfg.CacheFor, 5*time.Minute)
 	cfg.CacheUsers = cmp.Or(cfg.CacheUsers, 10_000)
-	cfg.WrongPerUser, cfg.WrongPerAddress = cmp.Or(cfg.WrongPerUser, 10), cmp.Or(cfg.WrongPerAddress, 10)
+	cfg.WrongPerUser, cfg.WrongPerAddress = cmp.Or(cfg.WrongPerUser, 10), cmp.Or(cfg.WrongPerAddress, 50)
 	cfg.Window, cfg.LockFor = cmp.Or(cfg.Window, 15*time.Minute), cmp.Or(cfg.LockFor, 15*time.Minute)
 	cfg.Parallel = cmp.Or(cfg.Parallel, runtime.GOMAXPROCS(0))
 

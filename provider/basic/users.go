@@ -26,7 +26,11 @@ type Users struct {
 	verified *verified
 	lockout  *lockout
 	hashing  chan struct{} // holds one token for each hash under way
+	waiting  atomic.Int64  // for a place there
 }
+
+// queue is how many may wait for each hash under way: about a second.
+const queue = 32
 
 // An entry is a user as it stands. It never changes: a changed user is another
 // entry, and what was remembered of the old one counts no more.

@@ -32,10 +32,18 @@ func (u *Users) Verify(ctx context.Context, user, password string, from netip.Ad
 			return nil, err
 		}
 	}
+	// Made-up names from many addresses cost as much as real ones; nobody waits
+	// in a queue that would not come to its end while they do.
+	if u.waiting.Add(1) > int64(queue*cap(u.hashing)) {
+		u.waiting.Add(-1)
+		return nil, errors.New("basic: too many passwords wait to be checked")
+	}
 	select {
 	case u.hashing <- struct{}{}:
+		u.waiting.Add(-1)
 		defer func() { <-u.hashing }()
 	case <-ctx.Done():
+		u.waiting.Add(-1)
 		return nil, fmt.Errorf("basic: waiting for other passwords to be checked: %w", context.Cause(ctx))
 	}
 	// While we waited: the same password may have been found right, and many

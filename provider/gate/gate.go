@@ -141,8 +141,10 @@ func refused(status int, why provider.Reason, err error) provider.Decision {
 }
 
 // Handler lets next see only requests that may pass: with the normalised path,
-// and with their Principal in the context unless the rule is anonymous. It
-// answers all others, 404 where there is no rule.
+// with their Principal in the context unless the rule is anonymous, and without
+// the headers in which a client could say who it is, where it comes from or
+// which method it really means. It answers all others, 404 where there is no
+// rule.
 func (g *Gate) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := g.Decide(r)
@@ -152,7 +154,7 @@ func (g *Gate) Handler(next http.Handler) http.Handler {
 			return
 		}
 		v.Decision.Dress(w)
-		next.ServeHTTP(w, v.passed())
+		next.ServeHTTP(w, stripped(v.passed()))
 	})
 }
 

@@ -131,6 +131,19 @@ func strip(h http.Header) {
 	}
 }
 
+// stripped is r without these headers; r itself stays as it is.
+func stripped(r *http.Request) *http.Request {
+	for name := range r.Header {
+		if ours(name) {
+			in := r.WithContext(r.Context())
+			in.Header = r.Header.Clone()
+			strip(in.Header)
+			return in
+		}
+	}
+	return r
+}
+
 // ours reports whether a header of that name is for us to set, or for nobody.
 func ours(name string) bool {
 	if name == "" {

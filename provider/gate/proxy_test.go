@@ -132,8 +132,10 @@ func TestAnUpstreamCannotSetOurCookiesNorMakeAGuardedAnswerPublic(t *testing.T) 
 	if h := ask("/app/").Header; h.Get("Cache-Control") != "private" || strings.Join(h["Vary"], ",") != "Origin,Cookie" {
 		t.Errorf("guarded: %v", h)
 	}
-	if h := ask("/app/?public").Header; h.Get("Cache-Control") != "public, max-age=60" {
-		t.Errorf("what the upstream says of caches is gone: %v", h)
+	// The upstream does not know that there is a guard, and a cache before us
+	// may not look at Vary.
+	if h := ask("/app/?public").Header; h.Get("Cache-Control") != "private, max-age=60" {
+		t.Errorf("an answer for one is for all: %v", h)
 	}
 	if h := ask("/").Header; h.Get("Cache-Control") != "" || strings.Join(h["Vary"], ",") != "Origin" {
 		t.Errorf("public: %v", h)

@@ -95,10 +95,29 @@ func private(rule *Rule, h http.Handler) http.Handler {
 	})
 }
 
+// keepPrivate has the browser's own cache do what the target says, and shared
+// ones nothing. A target that says "public", or "must-revalidate", which also
+// opens answers to an Authorization header (RFC 9111 section 3.5), does not
+// know that somebody stands before it.
 func keepPrivate(h http.Header) {
-	if len(h["Cache-Control"]) == 0 {
-		h["Cache-Control"] = []string{"private"}
+	for _, shared := range [...]string{"Cdn-Cache-Control", "Surrogate-Control"} { // RFC 9213, and before it
+		delete(h, shared)
 	}
+	kept := []string{"private"}
+	for _, line := range h["Cache-Control"] {
+		for part := range strings.SplitSeq(line, ",") {
+			part = strings.TrimSpace(part)
+			switch name, _, _ := strings.Cut(strings.ToLower(part), "="); strings.TrimSpace(name) {
+			case "", "public", "private", "s-maxage": // private="set-cookie" would be about that header alone
+			case "no-store":
+				h["Cache-Control"] = []string{"no-store"}
+				return
+			default:
+				kept = append(kept, part)
+			}
+		}
+	}
+	h["Cache-Control"] = []string{strings.Join(kept, ", ")}
 }
 
 // ServeHTTP lets a request through to the target of its rule, or answers why
@@ -131,6 +150,7 @@ func (f *faces) asUpstream(h http.Handler) http.Handler {
 		in.Header = r.Header.Clone()
 		strip(in.Header)
 		f.cookies.stripRequest(in.Header)
+		delete(in.Header, "Authorization")
 		p, _ := provider.PrincipalFrom(r.Context())
 		setIdentity(in.Header, p, false)
 		h.ServeHTTP(w, in)

@@ -90,7 +90,7 @@ func TestWhatWeIssueIsWhatWeBelieve(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := &provider.Principal{
-				Issuer: self, Subject: p.Subject, Email: p.Email, EmailVerified: p.EmailVerified, Name: p.Name, Roles: p.Roles, Scopes: p.Scopes,
+				Issuer: p.Issuer, Subject: p.Subject, Email: p.Email, EmailVerified: p.EmailVerified, Name: p.Name, Roles: p.Roles, Scopes: p.Scopes,
 				Proof: provider.GrantProof, TokenID: issued.ID, Machine: p.Machine, AuthTime: p.AuthTime, ACR: p.ACR,
 				IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Minute),
 			}

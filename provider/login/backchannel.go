@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -46,7 +47,10 @@ func (m *Manager) backchannel(w http.ResponseWriter, r *http.Request) ([]Row, er
 	if err != nil {
 		return nil, err
 	}
-	ended, first, err := m.cfg.Sessions.Logout(r.Context(), *out)
+	// A provider that does not wait may not try again either.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), endLimit)
+	defer cancel()
+	ended, first, err := m.cfg.Sessions.Logout(ctx, *out)
 	if err != nil {
 		return nil, untold(err)
 	}

@@ -9,8 +9,8 @@ import (
 )
 
 // begin makes a session under a new id, so that nobody can have planted it, and
-// ends the one that the browser had.
-func (m *Manager) begin(r *http.Request, c *client, id *provider.Identity, got tokens) (value string, ends time.Time, err error) {
+// ends the one that the browser had: by its cookies, or by was, if not empty.
+func (m *Manager) begin(r *http.Request, c *client, was []byte, id *provider.Identity, got tokens) (value string, ends time.Time, err error) {
 	now := m.now()
 	value = newSecret()
 	key, _ := idOf(value)
@@ -24,19 +24,24 @@ func (m *Manager) begin(r *http.Request, c *client, id *provider.Identity, got t
 	if row.Sealed, err = m.seal(key, read(id, got)); err != nil {
 		return "", row.Ends, err
 	}
+	var before []ID
+	if len(was) == len(ID{}) {
+		before = append(before, ID(was))
+	}
 	for _, c := range r.CookiesNamed(m.cookies.session) {
-		old, ok := idOf(c.Value)
-		if !ok {
-			continue
+		if old, ok := idOf(c.Value); ok {
+			before = append(before, old)
 		}
-		was, there, err := m.cfg.Sessions.End(r.Context(), old)
+	}
+	for _, old := range before {
+		ended, there, err := m.cfg.Sessions.End(r.Context(), old)
 		if err != nil {
 			return "", row.Ends, untold(err)
 		}
 		// A provider may take all grants of a person back with one refresh
 		// token, and so the one that was just got.
-		if there && (was.Issuer != row.Issuer || was.Subject != row.Subject) {
-			m.revoke(r.Context(), was)
+		if there && (ended.Issuer != row.Issuer || ended.Subject != row.Subject) {
+			m.revoke(r.Context(), ended)
 		}
 	}
 	if err := m.cfg.Sessions.Create(r.Context(), row); err != nil {

@@ -115,7 +115,7 @@ func (m *Manager) callback(w http.ResponseWriter, r *http.Request, c *client, q 
 		m.refuse(w, r, c, t.Return, pageFor(err), err)
 		return
 	}
-	value, ends, err := m.begin(r, c, id, got)
+	value, ends, err := m.begin(r, c, t.Was, id, got)
 	if err != nil {
 		m.refuse(w, r, c, t.Return, laterLogin, err)
 		return

@@ -38,6 +38,8 @@ type client struct {
 	askedAt time.Time
 	failed  error     // of the last time, nil if it went well
 	quiet   time.Time // no refresh is tried before
+	ailing  bool      // the last refresh got no answer, so one at a time tries
+	trying  bool      // while ailing
 }
 
 // endpoints are what we use of a discovery document.

@@ -17,8 +17,19 @@ import (
 type tokens struct {
 	Access  string    `json:"access,omitempty"`
 	Expires time.Time `json:"expires,omitzero"` // of Access; zero if the provider did not say
+	Due     time.Time `json:"due,omitzero"`     // when new ones are due; see due
 	Refresh string    `json:"refresh,omitempty"`
 	ID      string    `json:"id,omitempty"`
+}
+
+// due is a minute before the access token ends, or when half of a short life
+// is over: else each request would ask for another. Rows of an older bursar do
+// not have it.
+func (t tokens) due() time.Time {
+	if t.Due.IsZero() {
+		return t.Expires.Add(-refreshEarly)
+	}
+	return t.Due
 }
 
 // refused is a "no" of the token endpoint, in one of OAuth's words.
@@ -65,7 +76,9 @@ func (c *client) redeem(ctx context.Context, do func(context.Context, *oauth2.Co
 	}
 	t := tokens{Access: got.AccessToken, Refresh: got.RefreshToken}
 	if got.ExpiresIn > 0 {
-		t.Expires = c.now().Add(time.Duration(min(got.ExpiresIn, 1<<31)) * time.Second)
+		life := time.Duration(min(got.ExpiresIn, 1<<31)) * time.Second
+		t.Expires = c.now().Add(life)
+		t.Due = t.Expires.Add(-min(refreshEarly, life/2))
 	}
 	t.ID, _ = got.Extra("id_token").(string)
 	return t, nil

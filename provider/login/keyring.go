@@ -16,7 +16,9 @@ import (
 
 // A KeyRing encrypts what is kept at rest, by AES-256-GCM: the first key seals,
 // all of them open. To change keys put the new one first, and take the old one
-// out when nothing is left that it sealed. It is safe for concurrent use.
+// out when nothing is left that it sealed. Where several processes share a store
+// it goes behind the old one first, until all of them can open what it seals. It
+// is safe for concurrent use.
 type KeyRing struct {
 	keys []sealingKey
 }

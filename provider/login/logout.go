@@ -12,8 +12,10 @@ import (
 	"bursar/provider"
 )
 
-// revokeLimit bounds what a logout waits for the provider.
-const revokeLimit = 3 * time.Second
+const (
+	revokeLimit = 3 * time.Second  // what a logout waits for the provider
+	endLimit    = 10 * time.Second // and for the store
+)
 
 // LogoutHandler answers POST /auth/logout: it ends the session here, with
 // everywhere=1 all sessions of the person, and sends the browser on to end the
@@ -60,27 +62,19 @@ func (m *Manager) LoggedOutHandler() http.Handler {
 }
 
 // logOut ends what the request's cookie stands for, and returns where the
-// browser goes from here.
+// browser goes from here. Who clicks and closes the tab is logged out, too.
 func (m *Manager) logOut(ctx context.Context, r *http.Request) (string, error) {
 	id, _, good := m.cookies.sessionCookie(r)
 	if !good {
 		return m.cfg.AfterLogout, nil
 	}
-	row, there, err := m.cfg.Sessions.End(ctx, id)
+	ctx = context.WithoutCancel(ctx)
+	row, ended, err := m.end(ctx, id, r.FormValue("everywhere") == "1")
 	if err != nil {
 		return "", untold(err)
 	}
-	if !there {
+	if len(ended) == 0 {
 		return m.cfg.AfterLogout, nil
-	}
-	ended := []Row{row}
-	if r.FormValue("everywhere") == "1" {
-		more, err := m.cfg.Sessions.EndAll(ctx, row.Issuer, row.Subject)
-		if err != nil {
-			m.revoke(ctx, row)
-			return "", untold(err)
-		}
-		ended = append(ended, more...)
 	}
 	m.revoke(ctx, ended...)
 	c := m.client(row.Login)
@@ -99,6 +93,29 @@ func (m *Manager) logOut(ctx context.Context, r *http.Request) (string, error) {
 		hint = s.Tokens.ID
 	}
 	return c.goodbye(e, hint, m.cfg.AfterLogout), nil
+}
+
+// end ends one session or, everywhere, all of its person. Those end in one
+// step: a second try could not tell whose they are once the first has ended its
+// own.
+func (m *Manager) end(ctx context.Context, id ID, everywhere bool) (own Row, ended []Row, err error) {
+	ctx, cancel := context.WithTimeout(ctx, endLimit)
+	defer cancel()
+	if everywhere {
+		own, there, err := m.cfg.Sessions.Find(ctx, id, m.now())
+		if err != nil {
+			return own, nil, err
+		}
+		if there {
+			ended, err = m.cfg.Sessions.EndAll(ctx, own.Issuer, own.Subject)
+			return own, ended, err
+		}
+	}
+	own, there, err := m.cfg.Sessions.End(ctx, id)
+	if err != nil || !there {
+		return own, nil, err
+	}
+	return own, []Row{own}, nil
 }
 
 // goodbye is where the provider's own session ends (RP-Initiated Logout

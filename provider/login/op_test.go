@@ -83,7 +83,11 @@ func (o *op) RoundTrip(r *http.Request) (*http.Response, error) {
 	slow, down := o.slow, o.down
 	o.mu.Unlock()
 	if r.URL.Path == "/oauth/token" && slow > 0 {
-		time.Sleep(slow) // the bubble's clock
+		select {
+		case <-time.After(slow): // the bubble's clock
+		case <-r.Context().Done():
+			return nil, r.Context().Err()
+		}
 	}
 	if down {
 		return nil, errors.New("no route to host")

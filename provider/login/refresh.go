@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"bursar/provider"
@@ -14,9 +15,13 @@ const (
 	leaseLife    = 10 * time.Second // renewed while the call runs
 	leaseRenewal = 3 * time.Second
 	loserWait    = 10 * time.Second // for the winner
+	ailingWait   = time.Second      // for a provider that did not answer the last time
 	refreshLimit = 30 * time.Second // for all of it
 	quietAfter   = 5 * time.Second  // a provider that did not answer is left alone
 )
+
+// toAll are the words that say something of our client, or of the provider.
+var toAll = []string{"invalid_client", "unauthorized_client", "server_error", "temporarily_unavailable"}
 
 // A flight is a refresh under way in this process. It belongs to no request:
 // one that goes away must not take a spent refresh token along.
@@ -30,13 +35,13 @@ type flight struct {
 // is if nothing is due or the provider does not answer. The error is errGone.
 func (m *Manager) refreshed(ctx context.Context, s *session) (*session, error) {
 	t, now := s.Tokens, m.now()
-	if t.Refresh == "" || t.Expires.IsZero() || now.Before(t.Expires.Add(-refreshEarly)) {
+	if t.Refresh == "" || t.Expires.IsZero() || now.Before(t.due()) {
 		return s, nil
 	}
 	c := m.client(s.Login)
 	m.mu.Lock()
 	f, mine := m.flights[s.ID], false
-	if f == nil && !c.isQuiet(now) {
+	if f == nil && now.UnixMilli() >= s.quiet.Load() && c.ready(now) {
 		f, mine = &flight{landed: make(chan struct{})}, true
 		m.flights[s.ID] = f
 		m.running.Go(func() { m.fly(context.WithoutCancel(ctx), c, s, f) })
@@ -45,7 +50,7 @@ func (m *Manager) refreshed(ctx context.Context, s *session) (*session, error) {
 	if f == nil || !mine && now.Before(t.Expires) {
 		return s, nil
 	}
-	wait, cancel := context.WithTimeout(ctx, loserWait)
+	wait, cancel := context.WithTimeout(ctx, c.patience())
 	defer cancel()
 	select {
 	case <-f.landed:
@@ -69,6 +74,7 @@ func (m *Manager) fly(ctx context.Context, c *client, s *session, f *flight) {
 		m.mu.Lock()
 		delete(m.flights, s.ID)
 		m.mu.Unlock()
+		c.tried()
 		close(f.landed)
 	}()
 	f.s, f.err = m.race(ctx, c, s)
@@ -112,16 +118,23 @@ func (m *Manager) win(ctx context.Context, c *client, s *session, lease int64) (
 	stop := m.hold(ctx, s.ID, lease)
 	defer stop()
 	got, err := c.refresh(ctx, s.Tokens.Refresh)
-	if no := (*refused)(nil); errors.As(err, &no) && no.code == "invalid_grant" {
+	no := (*refused)(nil)
+	// access_denied is the provider's own decision about this person (a block, an
+	// Action that says no), and as final as a grant that is gone.
+	if errors.As(err, &no) && (no.code == "invalid_grant" || no.code == "access_denied") {
+		c.answers()
 		return m.lost(ctx, s, lease)
 	}
 	if err != nil {
-		// A "no" for another reason is about our client, and no fault of the
-		// learner's.
-		c.keepQuiet(m.now().Add(quietAfter))
+		// A "no" to this person must not keep the others from theirs.
+		until := m.now().Add(quietAfter)
+		if s.quiet.Store(until.UnixMilli()); no == nil || slices.Contains(toAll, no.code) {
+			c.keepQuiet(until)
+		}
 		m.release(ctx, s.ID, lease)
 		return nil, err
 	}
+	c.answers()
 	row, next := s.Row, s.contents
 	next.Tokens = got
 	next.Tokens.ID = s.Tokens.ID
@@ -152,11 +165,13 @@ func (m *Manager) win(ctx context.Context, c *client, s *session, lease int64) (
 }
 
 // write: an answer that is not written is lost, and the refresh token with it.
+// So it tries for as long as the lease can be ours.
 func (m *Manager) write(ctx context.Context, c *client, s *session, lease int64, row Row, next contents) (*session, error) {
 	var err error
 	if row.Sealed, err = m.seal(s.ID, next); err != nil {
 		return nil, err
 	}
+	until := m.now().Add(leaseLife)
 	for try := time.Duration(1); ; try++ {
 		ok, err := m.cfg.Sessions.Replace(ctx, s.ID, s.Version, lease, row)
 		if err == nil && ok {
@@ -171,11 +186,11 @@ func (m *Manager) write(ctx context.Context, c *client, s *session, lease int64,
 			}
 			return again, err
 		}
-		if try == 3 {
+		if !m.now().Before(until) {
 			return nil, untold(err)
 		}
 		select {
-		case <-time.After(try * 100 * time.Millisecond):
+		case <-time.After(min(try*100*time.Millisecond, time.Second)):
 		case <-ctx.Done():
 			return nil, untold(err)
 		}
@@ -234,14 +249,43 @@ func (m *Manager) release(ctx context.Context, id ID, lease int64) {
 	}
 }
 
-func (c *client) isQuiet(now time.Time) bool {
+// ready says whether a refresh may be tried. A provider that is silent must not
+// make all of us as slow as itself: then one tries for all, and nobody waits
+// long.
+func (c *client) ready(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return now.Before(c.quiet)
+	if now.Before(c.quiet) || c.ailing && c.trying {
+		return false
+	}
+	c.trying = c.ailing
+	return true
+}
+
+// patience is how long a refresh under way is worth waiting for.
+func (c *client) patience() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ailing {
+		return ailingWait
+	}
+	return loserWait
+}
+
+func (c *client) tried() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.trying = false
+}
+
+func (c *client) answers() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ailing = false
 }
 
 func (c *client) keepQuiet(until time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.quiet = until
+	c.quiet, c.ailing = until, true
 }

@@ -48,7 +48,8 @@ func pathOfOurs(raw string, self *url.URL) (string, bool) {
 	if u.RawQuery != "" {
 		back += "?" + u.RawQuery
 	}
-	return printable(back), true
+	back = printable(back)
+	return back, len(back) <= maxReturn
 }
 
 // unfit: control characters, which browsers drop, and backslashes, which they
@@ -66,12 +67,13 @@ func dotted(path string) bool {
 	return false
 }
 
-// printable escapes what a header should not hold.
+// printable escapes what a header should not hold, and like a browser what JSON
+// would make longer.
 func printable(s string) string {
 	const hex = "0123456789ABCDEF"
 	var b strings.Builder
 	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c > '~' {
+		if c := s[i]; c <= ' ' || c > '~' || c == '"' || c == '<' || c == '>' {
 			b.Write([]byte{'%', hex[c>>4], hex[c&15]})
 		} else {
 			b.WriteByte(c)

@@ -31,11 +31,12 @@ type contents struct {
 	Tokens        tokens    `json:"tokens"`
 }
 
-// A session is a row that was opened. All but the two times in it never change.
+// A session is a row that was opened. All but the times below never change.
 type session struct {
 	Row
 	contents
 	idleUntil, touched atomic.Int64 // milliseconds; a touch changes no version
+	quiet              atomic.Int64 // milliseconds; no refresh is tried before
 }
 
 func about(id ID) []byte { return append([]byte("login session "), id[:]...) }
@@ -134,6 +135,7 @@ func (m *Manager) touch(ctx context.Context, s *session, now time.Time) error {
 	case err != nil:
 		m.log.Warn("session not touched", "reason", err)
 	case !ok:
+		s.idleUntil.Store(0) // who comes next asks the store
 		return errGone
 	default:
 		s.idleUntil.Store(until.UnixMilli())

@@ -88,8 +88,12 @@ func (m *Manager) LoginHandler() http.Handler {
 			Verifier: oauth2.GenerateVerifier(), Return: back, Begun: m.now(),
 		}
 		params := m.params(c, q, &t)
-		if id, there, good := m.cookies.sessionCookie(r); there && (!good || m.gone(r, id)) {
+		switch id, there, good := m.cookies.sessionCookie(r); {
+		case !there:
+		case !good || m.gone(r, id):
 			m.cookies.clearSession(w)
+		case c.posts():
+			t.Was = id[:]
 		}
 		if err := m.keep(w, r, t, c.site()); err != nil {
 			m.log.Error("login not started", "login", c.Name, "reason", err)
@@ -177,11 +181,13 @@ func (m *Manager) step(raw string) (s step, ok bool) {
 // site: the answer by form_post is a POST from the provider's site, which
 // brings no Lax cookie. Browsers take None with Secure only.
 func (c *client) site() http.SameSite {
-	if c.Params["response_mode"] == "form_post" && c.self.Scheme == "https" {
+	if c.posts() && c.self.Scheme == "https" {
 		return http.SameSiteNoneMode
 	}
 	return http.SameSiteLaxMode
 }
+
+func (c *client) posts() bool { return c.Params["response_mode"] == "form_post" }
 
 // gone reports whether it is certain that there is no such session.
 func (m *Manager) gone(r *http.Request, id ID) bool {

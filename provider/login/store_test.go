@@ -21,6 +21,7 @@ type shelf struct {
 	counts [fresh.Shards]int64
 	down   error
 	during func() // once, before the next Replace
+	endAll error  // of EndAll alone
 	doubts atomic.Uint64
 
 	renewals, leases int
@@ -52,6 +53,8 @@ func (s *shelf) fails(err error) {
 	defer s.mu.Unlock()
 	s.down = err
 }
+
+func (s *shelf) failsEndAll(err error) { s.do(func() { s.endAll = err }) }
 
 func (s *shelf) changed(id ID) {
 	s.counts[fresh.Shard([]byte(id.Key()))]++
@@ -158,7 +161,10 @@ func (s *shelf) end(which func(Row) bool) (ended []Row) {
 	return ended
 }
 
-func (s *shelf) End(_ context.Context, id ID) (row Row, ok bool, err error) {
+func (s *shelf) End(ctx context.Context, id ID) (row Row, ok bool, err error) {
+	if ctx.Err() != nil { // the real one begins nothing for who has gone
+		return row, false, ctx.Err()
+	}
 	err = s.do(func() {
 		for _, row = range s.end(func(r Row) bool { return r.ID == id }) {
 			ok = true
@@ -168,8 +174,13 @@ func (s *shelf) End(_ context.Context, id ID) (row Row, ok bool, err error) {
 }
 
 func (s *shelf) EndAll(_ context.Context, issuer, subject string) (ended []Row, err error) {
-	err = s.do(func() { ended = s.end(func(r Row) bool { return r.Issuer == issuer && r.Subject == subject }) })
-	return ended, err
+	failed := error(nil)
+	err = s.do(func() {
+		if failed = s.endAll; failed == nil {
+			ended = s.end(func(r Row) bool { return r.Issuer == issuer && r.Subject == subject })
+		}
+	})
+	return ended, errors.Join(err, failed)
 }
 
 func (s *shelf) Logout(_ context.Context, out provider.Logout) (ended []Row, first bool, err error) {

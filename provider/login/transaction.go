@@ -1,6 +1,7 @@
 package login
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
@@ -16,6 +17,9 @@ import (
 const (
 	attemptLife = 15 * time.Minute
 	maxAttempts = 5 // at once in one browser
+	// maxCookies bounds the bytes of all of them: proxies refuse a Cookie header
+	// of more than 8 KiB, and with it the whole site.
+	maxCookies = 6 << 10
 )
 
 // A transaction is a login under way. The browser keeps it, sealed: so it is
@@ -31,6 +35,9 @@ type transaction struct {
 	MaxAge   *int64    `json:"m,omitempty"` // seconds; nil means none was asked for
 	ACR      []string  `json:"a,omitempty"`
 	Begun    time.Time `json:"t"`
+	// Was is the ID of the session from before, where the answer will be a POST
+	// from elsewhere, which does not bring its cookie.
+	Was []byte `json:"w,omitempty"`
 }
 
 var aboutTransaction = []byte("login transaction")
@@ -58,12 +65,16 @@ func (c cookies) attemptName(state string) string {
 // keep hands the transaction to the browser, and takes from it what cannot be
 // read, what is too old, and the oldest of what is too many.
 func (m *Manager) keep(w http.ResponseWriter, r *http.Request, t transaction, site http.SameSite) error {
-	plain, err := json.Marshal(t)
-	if err != nil {
+	var plain bytes.Buffer
+	enc := json.NewEncoder(&plain)
+	enc.SetEscapeHTML(false) // a query is full of &
+	if err := enc.Encode(t); err != nil {
 		return err
 	}
+	name, value := m.cookies.attemptName(t.State), base64.RawURLEncoding.EncodeToString(m.cfg.Keys.Seal(plain.Bytes(), aboutTransaction))
 	type attempt struct {
 		name  string
+		size  int
 		begun time.Time
 	}
 	var others []attempt
@@ -76,14 +87,16 @@ func (m *Manager) keep(w http.ResponseWriter, r *http.Request, t transaction, si
 			m.cookies.set(w, c.Name, "", -1, site)
 			continue
 		}
-		others = append(others, attempt{c.Name, old.Begun})
+		others = append(others, attempt{c.Name, len(c.Name) + len(c.Value), old.Begun})
 	}
 	slices.SortFunc(others, func(a, b attempt) int { return cmp.Or(b.begun.Compare(a.begun), strings.Compare(a.name, b.name)) })
-	for _, old := range others[min(len(others), maxAttempts-1):] {
-		m.cookies.set(w, old.name, "", -1, site)
+	size := len(name) + len(value)
+	for i, old := range others {
+		if size += old.size; i >= maxAttempts-1 || size > maxCookies {
+			m.cookies.set(w, old.name, "", -1, site)
+		}
 	}
-	value := base64.RawURLEncoding.EncodeToString(m.cfg.Keys.Seal(plain, aboutTransaction))
-	m.cookies.set(w, m.cookies.attemptName(t.State), value, attemptLife, site)
+	m.cookies.set(w, name, value, attemptLife, site)
 	return nil
 }
 
