@@ -130,7 +130,7 @@ func statusOf(why Reason) (status int, code string) {
 // login is where the browser may go to do better; empty if it is none that
 // navigates, or if a login would change nothing.
 func (g *Guard) login(r *http.Request, scheme string, why Reason) string {
-	if g.cfg.LoginURL == nil || !g.session || !navigates(r) || len(r.Header["Authorization"]) > 0 {
+	if g.cfg.LoginURL == nil || !g.session || !Navigates(r) || len(r.Header["Authorization"]) > 0 {
 		return ""
 	}
 	switch why {
@@ -144,9 +144,9 @@ func (g *Guard) login(r *http.Request, scheme string, why Reason) string {
 	return ""
 }
 
-// navigates reports whether a person looks at a page, rather than a script at
+// Navigates reports whether a person looks at a page, rather than a script at
 // an answer. Browsers say so; for those that are too old, Accept does.
-func navigates(r *http.Request) bool {
+func Navigates(r *http.Request) bool {
 	if r.Method != "" && r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
 	}

@@ -16,8 +16,9 @@ type Decision struct {
 	Vary       string        // for the header of the same name, of an allowed answer too; empty or "Cookie"
 	Err        error         // why it may not pass, for our log only
 
-	// Location is where a browser that navigates can log in. Status says 401
-	// all the same, for whoever cannot send it there; Answer does, with 302.
+	// Location is where a browser that navigates can log in, or is told why it
+	// may not enter. Status says 401 or 403 all the same, for whoever cannot send
+	// it there; Answer does, with 302.
 	Location string
 
 	code, description string // for the body

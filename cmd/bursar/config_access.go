@@ -74,6 +74,7 @@ type RouteConfig struct {
 	MaxAge         duration `toml:"max_age"`
 	ACR            []string `toml:"acr"`
 	Realm          string   `toml:"realm"`
+	Forbidden      string   `toml:"forbidden"`
 	Errors         string   `toml:"errors"`
 
 	Upstream             string        `toml:"upstream"`
@@ -385,6 +386,9 @@ func (r RouteConfig) check(f *faults, key string, c *Config) {
 	}
 	if !r.AllowAnonymous && len(c.Logins)+len(c.Issuers)+len(c.Basic.Users) == 0 && c.Basic.Htpasswd == "" && !c.issuesJWT() {
 		f.add(key, "nobody can prove who they are: add [[logins]], [[issuers]] or [[basic.users]], or say allow_anonymous = true")
+	}
+	if r.Forbidden != "" && (!strings.HasPrefix(r.Forbidden, "/") || strings.HasPrefix(r.Forbidden, "//")) {
+		f.add(key+".forbidden", "is %q, and must be a path of this site", r.Forbidden)
 	}
 	switch d := time.Duration(r.MaxAge); {
 	case d < 0:

@@ -180,6 +180,14 @@ func TestNginxServesOnlyWhatBursarLetsPass(t *testing.T) {
 		})
 	}
 
+	// A program hears one challenge, a browser that navigates is led to the login.
+	for mode, want := range map[string]string{"cors": "\nWWW-Authenticate: Bearer realm=", "navigate": "\nLocation: http://" + addr + "/auth/login?return_to=/private/lesson.txt"} {
+		head := rawHead(t, addr, "GET", "/private/lesson.txt", "Sec-Fetch-Mode", mode)
+		if strings.Count(head, want) != 1 || strings.Count(head, "WWW-Authenticate") > 1 {
+			t.Errorf("with Sec-Fetch-Mode %s nginx says:\n%s\nwant one %q", mode, head, want)
+		}
+	}
+
 	// The application behind it sees who it is, and only from bursar.
 	_, body := rawGet(t, addr, "GET", "/app/", kim, "Remote-User", "mallory", "Remote_User", "mallory", "remote-groups", "Staff", "Remote-Email", "mallory@example.com")
 	if strings.Contains(body, "mallory") || strings.Contains(body, "Staff") || !strings.Contains(body, "Remote-Groups=Course One") || !strings.Contains(body, "Remote-User=auth0|") {
@@ -201,6 +209,25 @@ func TestNginxServesOnlyWhatBursarLetsPass(t *testing.T) {
 // rawGet sends the target as it stands, which no client library would.
 func rawGet(t *testing.T, addr, method, target, authorization string, more ...string) (status int, body string) {
 	t.Helper()
+	if authorization != "" {
+		more = append(more, "Authorization", authorization)
+	}
+	head, body, _ := strings.Cut(rawAnswer(t, addr, method, target, more...), "\r\n\r\n")
+	if _, err := fmt.Sscanf(head, "HTTP/1.1 %d", &status); err != nil {
+		t.Fatalf("no answer: %q", head)
+	}
+	return status, body
+}
+
+// rawHead is the status line and the headers.
+func rawHead(t *testing.T, addr, method, target string, header ...string) string {
+	t.Helper()
+	head, _, _ := strings.Cut(rawAnswer(t, addr, method, target, header...), "\r\n\r\n")
+	return head
+}
+
+func rawAnswer(t *testing.T, addr, method, target string, more ...string) string {
+	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
@@ -208,9 +235,6 @@ func rawGet(t *testing.T, addr, method, target, authorization string, more ...st
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(patience))
 	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n", method, target, addr)
-	if authorization != "" {
-		fmt.Fprintf(conn, "Authorization: %s\r\n", authorization)
-	}
 	for i := 0; i < len(more); i += 2 {
 		fmt.Fprintf(conn, "%s: %s\r\n", more[i], more[i+1])
 	}
@@ -219,9 +243,5 @@ func rawGet(t *testing.T, addr, method, target, authorization string, more ...st
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, body, _ := strings.Cut(string(answer), "\r\n\r\n")
-	if _, err := fmt.Sscanf(head, "HTTP/1.1 %d", &status); err != nil {
-		t.Fatalf("no answer: %q", answer)
-	}
-	return status, body
+	return string(answer)
 }

@@ -36,6 +36,9 @@ func routeWarnings(cfg Config, g *gate.Gate) (list []string) {
 		open[r.Name] = r.AllowAnonymous
 	}
 	for _, r := range cfg.Routes {
+		if page, _, _ := strings.Cut(r.Forbidden, "?"); page != "" && !open[decides(RouteConfig{Hosts: r.Hosts}, page)] {
+			list = append(list, fmt.Sprintf("route %q sends browsers to %s, which is not open to everybody", r.Name, page))
+		}
 		path := samplePath(r.Path)
 		if other := decides(r, path); other != "" && other != r.Name {
 			list = append(list, fmt.Sprintf("route %q is never asked about %s: %q comes before it", r.Name, path, other))

@@ -39,7 +39,7 @@ func newGate(cfg Config, guard provider.GuardConfig, sessions *login.Manager, lo
 		}
 		gc.Rules = append(gc.Rules, gate.Rule{
 			Name: r.Name, Methods: r.Methods, Hosts: r.Hosts, Path: r.Path, Anonymous: r.AllowAnonymous,
-			Policy: r.policy(), Realm: r.Realm, PlainErrors: r.Errors == "text", Target: target,
+			Policy: r.policy(), Realm: r.Realm, PlainErrors: r.Errors == "text", Forbidden: r.Forbidden, Target: target,
 		})
 	}
 	if err := errors.Join(faults...); err != nil {

@@ -129,6 +129,9 @@ func (g *Gate) decide(r *http.Request) Verdict {
 		v.Decision = provider.Decision{Status: http.StatusOK}
 		if rt.guard != nil {
 			v.Decision = rt.guard.Decide(r)
+			if rt.Forbidden != "" && v.Decision.Status == http.StatusForbidden && provider.Navigates(r) {
+				v.Decision.Location = rt.Forbidden
+			}
 		}
 		return v
 	}

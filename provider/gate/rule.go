@@ -27,6 +27,7 @@ type Rule struct {
 	Anonymous   bool            // everybody may pass, and nobody is asked who he is; Policy must be zero
 	Policy      provider.Policy // who may pass
 	Realm       string          // in challenges; empty means that of Config.Guard
+	Forbidden   string          // the path of a page for people who may not pass (403): a browser that navigates is sent there; empty means nowhere
 	PlainErrors bool            // refusals in plain text, as provider.GuardConfig has it
 	Target      Target          // where an allowed request goes in ServeHTTP; zero means nowhere
 }
@@ -64,6 +65,9 @@ func newRoute(rule Rule, shared provider.GuardConfig) (*route, error) {
 	var err error
 	if rt.pattern, err = parsePattern(rule.Path); err != nil {
 		faults = append(faults, err)
+	}
+	if f := rule.Forbidden; f != "" && (f[0] != '/' || strings.HasPrefix(f, "//") || strings.ContainsAny(f, "\\#\r\n") || rule.Anonymous) {
+		faults = append(faults, fmt.Errorf("the page %q for Forbidden is no path of this site, or nobody is ever sent there", f))
 	}
 	if rule.Anonymous {
 		if !unconditional(rule.Policy) {

@@ -52,8 +52,7 @@ func (f *files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		sayNo(w, f.plain, http.StatusMethodNotAllowed, "method_not_allowed", "files can be read only")
 		return
 	}
-	name, folder := strings.CutPrefix(r.URL.Path, "/")
-	name, folder = strings.CutSuffix(name, "/")
+	name, folder := strings.CutSuffix(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if name == "" {
 		name, folder = ".", true
 	}

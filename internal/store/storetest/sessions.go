@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"fmt"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -250,6 +249,6 @@ func (h *harness) no(ok bool, err error) {
 func (h *harness) is(want, got bool, err error) {
 	h.Helper()
 	if err != nil || got != want {
-		h.Fatal(fmt.Sprintf("got %v, %v; want %v", got, err, want))
+		h.Fatalf("got %v, %v; want %v", got, err, want)
 	}
 }
