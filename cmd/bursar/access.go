@@ -247,7 +247,7 @@ func newBasic(cfg Config, log *slog.Logger) (*basic.Users, error) {
 	if cfg.Basic.Htpasswd == "" && len(cfg.Basic.Users) == 0 {
 		return nil, nil
 	}
-	bc := basic.Config{File: cfg.Basic.Htpasswd, Roles: cfg.Basic.Roles, Log: log}
+	bc := basic.Config{File: cfg.Basic.Htpasswd, Roles: cfg.Basic.Roles, WrongPerUser: cfg.Basic.WrongPerUser, WrongPerAddress: cfg.Basic.WrongPerAddress, Log: log}
 	for _, u := range cfg.Basic.Users {
 		user := basic.User{Name: u.Name, Roles: u.Roles}
 		if basic.IsHash(string(u.Password)) {

@@ -109,6 +109,9 @@ func (p *prey) suffer(t *testing.T, a attack) {
 	if a.begins && a.asks == "" {
 		a.asks = "school POST /oauth/token"
 	}
+	// A key id that nobody knows may have the issuer's own keys fetched anew, every
+	// 30 seconds; it depends on how long all this takes.
+	asked = slices.DeleteFunc(asked, func(call string) bool { return call == "school GET /.well-known/jwks.json" })
 	if got := strings.Join(asked, ", "); got != a.asks {
 		t.Errorf("the tenants were asked %q, want %q", got, a.asks)
 	}

@@ -131,7 +131,7 @@ func defaults() Config {
 		},
 		Embedded: EmbeddedConfig{Tenant: "127.0.0.1:8090", Shop: "127.0.0.1:8091"},
 		Sessions: SessionsConfig{Idle: duration(24 * time.Hour), Absolute: duration(7 * 24 * time.Hour), AfterLogin: "/", AfterLogout: "/"},
-		Basic:    BasicConfig{Charset: "UTF-8"},
+		Basic:    BasicConfig{Charset: "UTF-8", WrongPerUser: 10, WrongPerAddress: 50},
 		Check:    CheckConfig{Headers: "off"},
 	}
 }

@@ -47,7 +47,11 @@ type BasicConfig struct {
 	Htpasswd string              `toml:"htpasswd"`
 	Roles    map[string][]string `toml:"roles"`
 	Charset  string              `toml:"charset"`
-	Users    []BasicUser         `toml:"users"`
+
+	WrongPerUser    int `toml:"wrong_per_user"`
+	WrongPerAddress int `toml:"wrong_per_address"`
+
+	Users []BasicUser `toml:"users"`
 }
 
 type BasicUser struct {
@@ -259,6 +263,11 @@ func (c *Config) checkAccess(f *faults) {
 	}
 	if !slices.Contains([]string{"off", "original", "forwarded"}, c.Check.Headers) {
 		f.add("check.headers", `is %q, and must be "off", "original" (nginx) or "forwarded" (Traefik, Caddy)`, c.Check.Headers)
+	}
+	for key, n := range map[string]int{"wrong_per_user": c.Basic.WrongPerUser, "wrong_per_address": c.Basic.WrongPerAddress} {
+		if n < 1 {
+			f.add("basic."+key, "is %d, and must be at least 1", n)
+		}
 	}
 	if h := c.Basic.Htpasswd; h != "" {
 		if info, err := os.Stat(h); err != nil || info.IsDir() {

@@ -18,13 +18,12 @@ import (
 )
 
 // BURSAR_KILLS sets how often the service is killed, BURSAR_SEED when.
+// Not parallel: it is about what a whole machine does in a minute.
 func TestNothingAcknowledgedIsLostByKill9(t *testing.T) {
-	t.Parallel()
 	kill9Loop(t, "", 30)
 }
 
 func TestNothingAcknowledgedIsLostByKill9OnPostgres(t *testing.T) {
-	t.Parallel()
 	kill9Loop(t, pgtest.URL(t), 10)
 }
 

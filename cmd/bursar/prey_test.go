@@ -141,9 +141,10 @@ func (p *prey) settings(upstream, folder string) (err error) {
 	}
 	for key, value := range map[string]any{
 		"server.public_url": schoolOrigin, "server.trusted_proxies": []string{edgeProxy}, "check.headers": "original",
-		"cors.origins": []string{"https://app.example"},
-		"logins":       []map[string]any{login("school", w.tenant), login("club", p.club)},
-		"tokens":       []map[string]any{{"name": "room", "audience": []string{roomAudience}, "header": "Room-Token"}},
+		"cors.origins":            []string{"https://app.example"},
+		"logins":                  []map[string]any{login("school", w.tenant), login("club", p.club)},
+		"tokens":                  []map[string]any{{"name": "room", "audience": []string{roomAudience}, "header": "Room-Token"}},
+		"basic.wrong_per_address": 10,
 		"basic.users": []map[string]any{{"name": "ann", "password": "open-sesame-1"}, {"name": "ben", "password": "open-sesame-2"},
 			{"name": "cas", "password": "open-sesame-3"}, {"name": "dora", "password": "open-sesame-4"}},
 		"routes": []map[string]any{

@@ -29,8 +29,8 @@ type Users struct {
 	waiting  atomic.Int64  // for a place there
 }
 
-// queue is how many may wait for each hash under way: about a second.
-const queue = 32
+// queue is how many may wait for each hash under way: a few seconds.
+const queue = 128
 
 // An entry is a user as it stands. It never changes: a changed user is another
 // entry, and what was remembered of the old one counts no more.
