@@ -34,12 +34,8 @@ func personCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			// The names as they were pinned; nobody is asked.
-			resolver, err := newResolver(cfg, st, nil, nil, nil)
+			resolver, err := recalled(ctx, cfg, st)
 			if err != nil {
-				return err
-			}
-			if err := resolver.Recall(ctx); err != nil {
 				return err
 			}
 			cat := resolver.Catalog()
@@ -53,6 +49,15 @@ func personCommand() *cobra.Command {
 	}
 	cmd.AddCommand(signOutCommand())
 	return cmd
+}
+
+// recalled is the catalog with the names as they were pinned; nobody is asked.
+func recalled(ctx context.Context, cfg Config, st *store.Store) (*roles.Resolver, error) {
+	resolver, err := newResolver(cfg, st, nil, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	return resolver, resolver.Recall(ctx)
 }
 
 func printPerson(w io.Writer, v roles.View, d roles.Decision, cat roles.Catalog) {

@@ -132,11 +132,8 @@ func (a asked) principal(cmd *cobra.Command, cfg Config, path string) (*provider
 		if err != nil {
 			return err
 		}
-		resolver, err := newResolver(cfg, st, nil, nil, nil)
+		resolver, err := recalled(ctx, cfg, st)
 		if err != nil {
-			return err
-		}
-		if err := resolver.Recall(ctx); err != nil {
 			return err
 		}
 		if len(view.Accounts) == 0 && len(view.Facts) == 0 {

@@ -44,6 +44,13 @@ func runAppWith(t *testing.T, change func(*world) error) (*App, *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	runUntilEnd(t, app)
+	return app, w
+}
+
+// runUntilEnd runs it until the test ends.
+func runUntilEnd(t *testing.T, app *App) {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- app.Run(ctx) }()
@@ -56,7 +63,6 @@ func runAppWith(t *testing.T, change func(*world) error) (*App, *world) {
 			t.Errorf("Close: %v", err)
 		}
 	})
-	return app, w
 }
 
 // ask sends one request to a handler. The target may be as odd as a stranger's.
