@@ -55,6 +55,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(context.WithValue(r.Context(), relayed{}, token))
 	}
 	steady, r := steady(w, r, p.cookies)
+	defer steady.end() // also when the proxy panics, to cut the connection
 	p.reverse.ServeHTTP(steady, r)
 }
 

@@ -17,6 +17,9 @@ type steadyWriter struct {
 	http.ResponseWriter
 	control *http.ResponseController
 	stall   time.Duration // the server's WriteTimeout; zero means none
+	begun   time.Time     // the stall that is being counted
+	patient *time.Timer   // nil if nobody need wait for the client's leaving
+	relaxed chan struct{} // closed when patient has done its work
 	cookies cookieNames
 	before  http.Header // what was set on the way here
 	old     bool        // the client speaks HTTP/1.0 and knows no interim answers
@@ -33,14 +36,18 @@ func steady(w http.ResponseWriter, r *http.Request, cookies cookieNames) (*stead
 	if !ok {
 		server = &http.Server{}
 	}
-	if s.stall = server.WriteTimeout; s.stall > 0 {
-		s.control.SetWriteDeadline(time.Time{}) // the upstream has a timeout of its own
-	}
+	// The server counts from now by itself. To set a deadline costs as much as the
+	// whole decision, so short exchanges are left alone.
+	s.stall, s.begun = server.WriteTimeout, time.Now()
 	body := r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0
 	if server.ReadTimeout > 0 && !body {
 		// The server reads on to notice when the client leaves, and would take
 		// the end of its time for that.
-		s.control.SetReadDeadline(time.Time{})
+		s.relaxed = make(chan struct{})
+		s.patient = time.AfterFunc(server.ReadTimeout/2, func() {
+			defer close(s.relaxed)
+			s.control.SetReadDeadline(time.Time{})
+		})
 	}
 	if body {
 		b := &steadyBody{ReadCloser: r.Body, control: s.control, stall: server.ReadTimeout}
@@ -52,10 +59,26 @@ func steady(w http.ResponseWriter, r *http.Request, cookies cookieNames) (*stead
 
 func (s *steadyWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-func (s *steadyWriter) Write(p []byte) (int, error) {
-	if s.stall > 0 {
-		s.control.SetWriteDeadline(time.Now().Add(s.stall))
+// end is for when the exchange is over: the connection is the server's again.
+func (s *steadyWriter) end() {
+	if s.patient != nil && !s.patient.Stop() {
+		<-s.relaxed
 	}
+}
+
+// moves begins the stall anew, if a good part of it is over.
+func (s *steadyWriter) moves() {
+	if s.stall <= 0 {
+		return
+	}
+	if now := time.Now(); now.Sub(s.begun) > s.stall/8 {
+		s.begun = now
+		s.control.SetWriteDeadline(now.Add(s.stall))
+	}
+}
+
+func (s *steadyWriter) Write(p []byte) (int, error) {
+	s.moves()
 	return s.ResponseWriter.Write(p)
 }
 
@@ -89,9 +112,7 @@ func (s *steadyWriter) WriteHeader(status int) {
 			}
 		}
 	}
-	if s.stall > 0 {
-		s.control.SetWriteDeadline(time.Now().Add(s.stall))
-	}
+	s.moves()
 	s.ResponseWriter.WriteHeader(status)
 }
 
