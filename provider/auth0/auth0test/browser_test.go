@@ -160,7 +160,7 @@ func (d *desk) userinfoOf(token string) (int, map[string]any) {
 
 func TestAPasswordHashIsArgon2idAndTakesOnePasswordOnly(t *testing.T) {
 	hash := hashPassword(good)
-	if !strings.HasPrefix(hash, "$argon2id$v=19$m=1024,t=2,p=1$") || hash == hashPassword(good) {
+	if !strings.HasPrefix(hash, "$argon2id$v=19$m=256,t=2,p=1$") || hash == hashPassword(good) {
 		t.Errorf("hash %q", hash)
 	}
 	if !matches(hash, good) || matches(hash, good+"x") || matches("", "") || matches("$argon2id$v=19$m=x$a$b", "") {
