@@ -120,6 +120,10 @@ func TestNginxServesOnlyWhatBursarLetsPass(t *testing.T) {
 
 	learner := func(email string) string {
 		t.Helper()
+		// The mail goes out after the role is there.
+		if err := w.await("the mail", func() (bool, error) { return len(w.tenant.Mailbox(email)) > 0, nil }); err != nil {
+			t.Fatal(err)
+		}
 		if err := w.tenant.ResetPassword(email, "Correct-horse-7"); err != nil {
 			t.Fatal(err)
 		}
