@@ -45,7 +45,7 @@ func (y Policy) faults() (faults []error) {
 		faults = append(faults, errors.New("policy: Proofs is an empty list; leave it out to take any"))
 	}
 	for _, proof := range y.Proofs {
-		if !slices.Contains([]Proof{SessionProof, BearerProof, BasicProof, GrantProof}, proof) {
+		if !proof.Known() {
 			faults = append(faults, fmt.Errorf("policy: Proofs has %q; there are session, bearer, basic and grant", proof))
 		}
 	}

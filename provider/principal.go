@@ -16,6 +16,11 @@ const (
 	GrantProof   Proof = "grant"   // a grant token of ours, sent as a bearer token
 )
 
+// Known reports whether it is one of those above.
+func (p Proof) Known() bool {
+	return slices.Contains([]Proof{SessionProof, BearerProof, BasicProof, GrantProof}, p)
+}
+
 // A Principal is who a request is. Verify makes one for each call, and shares
 // nothing in it that could be written to.
 type Principal struct {

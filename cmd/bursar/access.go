@@ -40,13 +40,13 @@ func (a *App) buildAccess(ctx context.Context, cfg Config) (err error) {
 	a.tenantIssuers = tenantIssuers(cfg)
 	a.tellForeign(cfg)
 	var ring *login.KeyRing
-	if len(cfg.Logins) > 0 {
+	if len(cfg.Logins) > 0 || cfg.issuesJWT() {
 		if ring, err = keyRing(ctx, cfg, a.store); err != nil {
 			return err
 		}
 	}
 	if cfg.issuesJWT() {
-		if a.signing, err = signingKeys(ctx, cfg, a.store, a.log); err != nil {
+		if a.signing, err = signingKeys(a.store, ring, a.log); err != nil {
 			return err
 		}
 	}
@@ -61,7 +61,7 @@ func (a *App) buildAccess(ctx context.Context, cfg Config) (err error) {
 			return err
 		}
 	}
-	if a.sessions, err = newSessions(ctx, cfg, a.store, ring, a.verifier, a.log); err != nil {
+	if a.sessions, err = newSessions(cfg, a.store, ring, a.verifier, a.log); err != nil {
 		return err
 	}
 	if a.basic, err = newBasic(cfg, a.log); err != nil {
@@ -244,7 +244,7 @@ func (a *App) metadataURL(cfg Config) string {
 }
 
 func newBasic(cfg Config, log *slog.Logger) (*basic.Users, error) {
-	if cfg.Basic.Htpasswd == "" && len(cfg.Basic.Users) == 0 {
+	if !cfg.hasBasicUsers() {
 		return nil, nil
 	}
 	bc := basic.Config{File: cfg.Basic.Htpasswd, Roles: cfg.Basic.Roles, WrongPerUser: cfg.Basic.WrongPerUser, WrongPerAddress: cfg.Basic.WrongPerAddress, Log: log}
@@ -265,7 +265,7 @@ func newBasic(cfg Config, log *slog.Logger) (*basic.Users, error) {
 }
 
 // newSessions is nil without a login.
-func newSessions(ctx context.Context, cfg Config, st *store.Store, ring *login.KeyRing, verifier *provider.Verifier, log *slog.Logger) (*login.Manager, error) {
+func newSessions(cfg Config, st *store.Store, ring *login.KeyRing, verifier *provider.Verifier, log *slog.Logger) (*login.Manager, error) {
 	if len(cfg.Logins) == 0 {
 		return nil, nil
 	}
@@ -287,6 +287,19 @@ func newSessions(ctx context.Context, cfg Config, st *store.Store, ring *login.K
 	return m, nil
 }
 
+// sessionsBeside are the sessions for a verb that runs beside serve.
+func sessionsBeside(ctx context.Context, cfg Config, st *store.Store) (*login.Manager, error) {
+	ring, err := keyRing(ctx, cfg, st)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := newVerifier(cfg, nil, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	return newSessions(cfg, st, ring, verifier, nil)
+}
+
 // keyRing encrypts what is kept at rest.
 func keyRing(ctx context.Context, cfg Config, st *store.Store) (*login.KeyRing, error) {
 	if len(cfg.Sessions.Keys) > 0 {
@@ -296,11 +309,7 @@ func keyRing(ctx context.Context, cfg Config, st *store.Store) (*login.KeyRing, 
 }
 
 // signingKeys sign our own tokens. They are kept in the store.
-func signingKeys(ctx context.Context, cfg Config, st *store.Store, log *slog.Logger) (*grant.SigningKeys, error) {
-	ring, err := keyRing(ctx, cfg, st)
-	if err != nil {
-		return nil, err
-	}
+func signingKeys(st *store.Store, ring *login.KeyRing, log *slog.Logger) (*grant.SigningKeys, error) {
 	return grant.NewSigningKeys(grant.SigningKeysConfig{Store: st.Sessions(), Sealer: ring, Log: log})
 }
 
@@ -336,11 +345,6 @@ func (a *App) newIssuer(cfg Config) (*grant.Issuer, error) {
 		return nil, hinted(fmt.Errorf("config: tokens: %w", err), "config.example.toml explains the keys of [[tokens]]")
 	}
 	return i, nil
-}
-
-// issuesJWT reports whether any token is signed by us.
-func (c *Config) issuesJWT() bool {
-	return slices.ContainsFunc(c.Tokens, func(t TokenConfig) bool { return t.Format == "jwt" })
 }
 
 // forgetRemovals drops decisions that no token can be older than, until ctx

@@ -156,6 +156,14 @@ func (c *Config) usesEmbeddedTenant() bool {
 		slices.ContainsFunc(c.Logins, func(l LoginConfig) bool { return l.Issuer == embedded })
 }
 
+// issuesJWT reports whether any token is signed by us.
+func (c *Config) issuesJWT() bool {
+	return slices.ContainsFunc(c.Tokens, func(t TokenConfig) bool { return t.Format == "jwt" })
+}
+
+// hasBasicUsers reports whether anybody can come by name and password.
+func (c *Config) hasBasicUsers() bool { return c.Basic.Htpasswd != "" || len(c.Basic.Users) > 0 }
+
 // standIn is the config with the embedded tenant where it is while serve runs,
 // for verbs that run beside it and only need the names.
 func (c Config) standIn() Config {

@@ -19,8 +19,7 @@ func (c *Config) checkAccess(f *faults) {
 		strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname()))) {
 		f.add("server.public_url", `is %q, and must be an origin such as "https://school.example" (http on a loopback address)`, c.Server.PublicURL)
 	}
-	issuing := slices.ContainsFunc(c.Tokens, func(t TokenConfig) bool { return t.Format == "jwt" })
-	if c.publicURL() == "" && (len(c.Logins) > 0 || issuing) {
+	if c.publicURL() == "" && (len(c.Logins) > 0 || c.issuesJWT()) {
 		f.add("server.public_url", `is missing: where browsers reach bursar, such as "https://school.example"`)
 	}
 	for i, s := range c.Server.TrustedProxies {
@@ -188,18 +187,18 @@ func (r RouteConfig) check(f *faults, key string, c *Config) {
 			f.add(key+".proofs", "has session, and nobody can log in: add [[logins]]")
 		case p == provider.BearerProof && len(c.Issuers) == 0:
 			f.add(key+".proofs", "has bearer, and nobody's tokens are believed: add [[issuers]]")
-		case p == provider.BasicProof && c.Basic.Htpasswd == "" && len(c.Basic.Users) == 0:
+		case p == provider.BasicProof && !c.hasBasicUsers():
 			f.add(key+".proofs", "has basic, and there are no users: add [[basic.users]] or basic.htpasswd")
 		case p == provider.GrantProof && !c.issuesJWT():
 			f.add(key+".proofs", `has grant, and no such token is issued: add [[tokens]] with format = "jwt"`)
-		case !slices.Contains([]provider.Proof{provider.SessionProof, provider.BearerProof, provider.BasicProof, provider.GrantProof}, p):
+		case !p.Known():
 			f.add(key+".proofs", `%q is none of session, bearer, basic and grant`, p)
 		}
 	}
 	if r.AllowAnonymous && (r.Proofs != nil || r.Roles != nil || r.AllRoles != nil || r.Scopes != nil || r.People || r.MaxAge > 0 || r.ACR != nil) {
 		f.add(key+".allow_anonymous", "lets everybody pass, so the other conditions would mean nothing")
 	}
-	if !r.AllowAnonymous && len(c.Logins)+len(c.Issuers)+len(c.Basic.Users) == 0 && c.Basic.Htpasswd == "" && !c.issuesJWT() {
+	if !r.AllowAnonymous && len(c.Logins)+len(c.Issuers) == 0 && !c.hasBasicUsers() && !c.issuesJWT() {
 		f.add(key, "nobody can prove who they are: add [[logins]], [[issuers]] or [[basic.users]], or say allow_anonymous = true")
 	}
 	if r.Forbidden != "" && (!strings.HasPrefix(r.Forbidden, "/") || strings.HasPrefix(r.Forbidden, "//")) {

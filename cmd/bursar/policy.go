@@ -114,7 +114,7 @@ func (a asked) principal(cmd *cobra.Command, cfg Config, path string) (*provider
 	p := &provider.Principal{Subject: "somebody", Roles: a.roles, Scopes: a.scopes, Proof: provider.SessionProof, Machine: a.machine, IssuedAt: now, AuthTime: now, ExpiresAt: now.Add(time.Hour)}
 	if a.proof != "" {
 		p.Proof = provider.Proof(a.proof)
-		if !slices.Contains([]provider.Proof{provider.SessionProof, provider.BearerProof, provider.BasicProof, provider.GrantProof}, p.Proof) {
+		if !p.Proof.Known() {
 			return nil, hinted(fmt.Errorf("policy: there is no proof %q", a.proof), "--proof is session, bearer, basic or grant")
 		}
 	}
@@ -167,7 +167,7 @@ func explainedGate(cfg Config) (*gate.Gate, error) {
 	if len(cfg.Logins) > 0 {
 		guard.Session = func(*http.Request) (*provider.Principal, error) { return nil, never }
 	}
-	if cfg.Basic.Htpasswd != "" || len(cfg.Basic.Users) > 0 {
+	if cfg.hasBasicUsers() {
 		guard.Basic = func(context.Context, string, string, netip.Addr) (*provider.Principal, error) { return nil, never }
 	}
 	return newGate(cfg, guard, nil, nil)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"strings"
 	"time"
 
@@ -72,16 +70,7 @@ func subjectsOf(ctx context.Context, st *store.Store, who string) ([]string, err
 func endSessions(ctx context.Context, cfg Config, st *store.Store, subjects []string) (ended int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	ring, err := keyRing(ctx, cfg, st)
-	if err != nil {
-		return 0, err
-	}
-	verifier, err := newVerifier(cfg, nil, nil, nil)
-	if err != nil {
-		return 0, err
-	}
-	sessions, err := newSessions(ctx, cfg, st, ring, verifier, log)
+	sessions, err := sessionsBeside(ctx, cfg, st)
 	if err != nil {
 		return 0, err
 	}

@@ -59,7 +59,11 @@ process lists.`,
 		}
 		// Our own keys are in the store.
 		return withStore(cmd, *path, func(_ context.Context, _ Config, st *store.Store) error {
-			signing, err := signingKeys(ctx, cfg, st, nil)
+			ring, err := keyRing(ctx, cfg, st)
+			if err != nil {
+				return err
+			}
+			signing, err := signingKeys(st, ring, nil)
 			if err != nil {
 				return err
 			}
