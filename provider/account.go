@@ -35,3 +35,10 @@ type Role struct {
 	ID   string // "rol_..."
 	Name string
 }
+
+// A Member is one account as a role's list of members shows it: the list does
+// not say whether the e-mail is verified.
+type Member struct {
+	ID    string
+	Email string // may be empty
+}

@@ -5,9 +5,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/lestrrat-go/jwx/v2/jwa"
@@ -16,8 +18,8 @@ import (
 )
 
 // This file is the only one that knows the JOSE library. It makes keys out of
-// parameters that admit has checked, and checks signatures; which key and
-// which algorithm is decided elsewhere.
+// parameters that admit has checked, and checks and makes signatures; which key
+// and which algorithm is decided elsewhere.
 
 // An algorithm is a signature algorithm we can allow. All are asymmetric.
 type algorithm struct {
@@ -73,6 +75,38 @@ func pss(hash crypto.Hash) func(crypto.PublicKey, []byte, []byte) error {
 		h.Write(signed)
 		return rsa.VerifyPSS(public, hash, h.Sum(nil), signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: hash})
 	}
+}
+
+// SignRSA writes a compact JWS (RFC 7515 section 3.1) over the claims, for when
+// we must prove to a provider who we are. alg is RS256, RS384 or PS256, the
+// algorithms that Auth0 takes from a client; it is put into the header.
+func SignRSA(alg string, key *rsa.PrivateKey, header, claims map[string]any) (string, error) {
+	named := map[string]jwa.SignatureAlgorithm{"RS256": jwa.RS256, "RS384": jwa.RS384, "PS256": jwa.PS256}
+	library, ok := named[alg]
+	if !ok {
+		return "", fmt.Errorf("provider: sign: algorithm %q is none of RS256, RS384, PS256", alg)
+	}
+	signer, err := jws.NewSigner(library)
+	if err != nil {
+		return "", fmt.Errorf("provider: sign: %w", err)
+	}
+	full := map[string]any{}
+	maps.Copy(full, header)
+	full["alg"] = alg
+	head, err := json.Marshal(full)
+	if err != nil {
+		return "", fmt.Errorf("provider: sign: header: %w", err)
+	}
+	body, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("provider: sign: claims: %w", err)
+	}
+	signed := base64.RawURLEncoding.EncodeToString(head) + "." + base64.RawURLEncoding.EncodeToString(body)
+	signature, err := signer.Sign([]byte(signed), key)
+	if err != nil {
+		return "", fmt.Errorf("provider: sign: %w", err)
+	}
+	return signed + "." + base64.RawURLEncoding.EncodeToString(signature), nil
 }
 
 // makeKey builds a public key out of its parameters alone, so that nothing

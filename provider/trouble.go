@@ -40,7 +40,10 @@ type Trouble struct {
 	Status  int       // HTTP status, 0 if there was no answer
 	Code    string    // the provider's errorCode, often absent
 	RetryAt time.Time // Throttled: when the provider will answer again
-	Scopes  []string  // MissingScope: what lacks
+	// Yielded says that a Throttled call was not made because what is left of the
+	// limit is kept for more urgent classes: they may still go on.
+	Yielded bool
+	Scopes  []string // MissingScope: what lacks
 	Err     error
 }
 

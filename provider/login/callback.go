@@ -122,6 +122,7 @@ func (m *Manager) callback(w http.ResponseWriter, r *http.Request, c *client, q 
 	}
 	m.cookies.setSession(w, value, ends.Sub(m.now()))
 	m.log.Info("logged in", "login", c.Name, "principal", id.Subject)
+	m.tell(r.Context(), id)
 	http.Redirect(w, r, t.Return, http.StatusSeeOther)
 }
 

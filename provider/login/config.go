@@ -62,11 +62,17 @@ type Config struct {
 	// AfterLogin and AfterLogout are paths of this site, for whoever asked for no
 	// other; empty means "/".
 	AfterLogin, AfterLogout string
-	Origins                 []string         // beside our own, whose pages may log out
-	CacheSize               int              // sessions remembered in memory; zero means 10,000
-	Client                  *http.Client     // its Transport asks the providers; nil means the default one
-	Log                     *slog.Logger     // nil means silence
-	Now                     func() time.Time // nil means time.Now
+	// OnLogin is told of each login that worked out, once the session is there: of
+	// the provider's issuer and the learner's subject. It runs beside the answer,
+	// which does not wait for it, for at most 10 s, and may be called by several
+	// goroutines at once; Run waits for it. nil means nobody is told.
+	OnLogin func(ctx context.Context, issuer, subject string)
+
+	Origins   []string         // beside our own, whose pages may log out
+	CacheSize int              // sessions remembered in memory; zero means 10,000
+	Client    *http.Client     // its Transport asks the providers; nil means the default one
+	Log       *slog.Logger     // nil means silence
+	Now       func() time.Time // nil means time.Now
 }
 
 const (

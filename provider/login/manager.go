@@ -29,7 +29,7 @@ type Manager struct {
 
 	mu      sync.Mutex
 	flights map[ID]*flight // guarded by mu
-	running sync.WaitGroup // refreshes; guarded by mu where it grows
+	running sync.WaitGroup // refreshes and OnLogin; guarded by mu where it grows
 }
 
 // New asks nobody: the providers are found when the first login needs them. It
@@ -55,8 +55,8 @@ func New(cfg Config) (*Manager, error) {
 func (m *Manager) CookieNames() []string { return []string{m.cookies.session, m.cookies.attempt} }
 
 // Run deletes what is over, now and every ten minutes or so, until ctx ends;
-// then it waits for refreshes under way, whose tokens would be lost. Sessions
-// end by their times also where nobody runs it.
+// then it waits for refreshes under way, whose tokens would be lost, and for
+// OnLogin. Sessions end by their times also where nobody runs it.
 func (m *Manager) Run(ctx context.Context) error {
 	defer m.running.Wait()
 	for {
