@@ -18,6 +18,9 @@ type Catalog struct {
 	// would give is not taken from somebody who has bought in that shop: we
 	// cannot tell.
 	Doubtful []Line
+	// Retired are roles that count as managed though no line names them, because
+	// an operator said so: see Retire.
+	Retired []string
 }
 
 // A Line of the catalog: whoever holds this product gets these roles.
@@ -76,11 +79,11 @@ func matchVariant(want string, have []string) bool {
 }
 
 // Managed reports whether any line names the role. A role that left the
-// catalog is nobody's business: emptying the catalog by mistake removes
-// nothing.
+// catalog is nobody's business, unless it was retired: emptying the catalog by
+// mistake removes nothing.
 func (c Catalog) Managed(role string) bool {
 	has := func(l Line) bool { return slices.Contains(l.Roles, role) }
-	return slices.ContainsFunc(c.Lines, has) || slices.ContainsFunc(c.Doubtful, has)
+	return slices.ContainsFunc(c.Lines, has) || slices.ContainsFunc(c.Doubtful, has) || slices.Contains(c.Retired, role)
 }
 
 // CanTell reports whether every name that could matter to a purchase in the

@@ -20,11 +20,14 @@ type task struct {
 	spare bool
 }
 
-// A crew is who works for one Run: the workers and the spare hand. Only busy may
-// be used outside of the loop's own goroutine.
+// A crew is who works for one Run: the workers and the spare hand. Only busy and
+// the paces may be used outside of the loop's own goroutine.
 type crew struct {
 	*Reconciler
-	busy atomic.Int64 // workers at a look
+	busy           atomic.Int64 // workers at a look
+	singles, crowd *pace
+
+	passed bool // the last claim passed over the crowd
 
 	full  bool      // no worker was free after the last claim
 	at    time.Time // while full: when the spare hand looks for somebody; zero: when the loop is woken
@@ -35,6 +38,9 @@ type crew struct {
 // perhaps one more for the spare hand.
 func (c *crew) claim(ctx context.Context, max int) ([]task, error) {
 	room := min(max, c.cfg.Workers-int(c.busy.Load()))
+	if c.resting().IsZero() { // while it rests, nobody is called
+		room = min(room, c.singles.free(c.now()))
+	}
 	var tasks []task
 	if room > 0 {
 		claims, err := c.due(ctx, room)
@@ -43,6 +49,7 @@ func (c *crew) claim(ctx context.Context, max int) ([]task, error) {
 		}
 		c.busy.Add(int64(len(claims)))
 		for _, claim := range claims {
+			c.paceOf(claim).join()
 			tasks = append(tasks, task{Claim: claim})
 		}
 	}
@@ -88,8 +95,36 @@ func (c *crew) overdue(ctx context.Context) ([]task, error) {
 	return nil, nil
 }
 
-// nextDue passes over those who are due and wait for a worker, or for the
-// provider.
+// due is who the free workers may take: whoever is due, of the crowd only as
+// many as there is room for; or, while the provider is left alone, whoever is
+// still to be decided about.
+func (c *crew) due(ctx context.Context, room int) ([]Claim, error) {
+	led, now := c.cfg.Ledger, c.now()
+	if c.passed = false; !c.resting().IsZero() {
+		return led.ClaimHinted(ctx, now, c.cfg.Lease, room)
+	}
+	free := min(c.crowd.free(now), room)
+	if c.passed = free == 0; c.passed {
+		return led.ClaimSingle(ctx, now, c.cfg.Lease, room)
+	}
+	claims, err := led.Claim(ctx, now, c.cfg.Lease, free)
+	if err != nil || free == room || len(claims) < free {
+		return claims, err
+	}
+	if c.passed = true; claims[free-1].Bulk {
+		return claims, nil // the crowd comes last: no single one is left
+	}
+	more, err := led.ClaimSingle(ctx, now, c.cfg.Lease, room-free)
+	if err != nil {
+		return claims, nil // they are leased by now; a freed worker asks again
+	}
+	return append(claims, more...), nil
+}
+
+// nextDue passes over those who are due and wait for a worker, for the provider,
+// or for what purchases leave to the crowd. While the crowd waits, the moment of
+// a single one whose own time comes is not seen; the loop sleeps for no more
+// than 2 s, and a hint wakes it.
 func (c *crew) nextDue(ctx context.Context) (time.Time, error) {
 	if c.full {
 		return c.at, nil
@@ -97,16 +132,34 @@ func (c *crew) nextDue(ctx context.Context) (time.Time, error) {
 	if resume := c.resting(); !resume.IsZero() {
 		return resume, nil
 	}
-	return c.cfg.Ledger.NextDue(ctx)
+	next, err := c.cfg.Ledger.NextDue(ctx)
+	if err == nil && c.passed && !next.After(c.now()) {
+		return c.crowd.next(), nil
+	}
+	return next, err
 }
 
 // do never has the loop rest: see rest.go.
 func (c *crew) do(ctx context.Context, t task) (time.Time, bool) {
 	if t.spare {
 		c.Decide(ctx, t.Claim, c.turn())
-	} else {
-		defer c.busy.Add(-1)
-		c.work(ctx, t.Claim)
+		return time.Time{}, false
+	}
+	defer c.busy.Add(-1)
+	pace := c.paceOf(t.Claim)
+	defer pace.leave()
+	switch end := c.work(ctx, t.Claim); {
+	case end.well:
+		pace.faster()
+	case end.slow:
+		pace.slower(end.yield)
 	}
 	return time.Time{}, false
+}
+
+func (c *crew) paceOf(claim Claim) *pace {
+	if claim.Bulk {
+		return c.crowd
+	}
+	return c.singles
 }

@@ -80,10 +80,14 @@ func Diff(d Decision, accounts []string, have []Holding, cat Catalog) []Change {
 			plan = append(plan, Change{Remove, h.Account, h.Role, "no live purchase allows it"})
 		}
 	}
+	sortChanges(plan)
+	return plan
+}
+
+func sortChanges(plan []Change) {
 	slices.SortFunc(plan, func(a, b Change) int {
 		return cmp.Or(cmp.Compare(order[a.Op], order[b.Op]), cmp.Compare(a.Account, b.Account), cmp.Compare(a.Role, b.Role))
 	})
-	return plan
 }
 
 var order = map[Op]int{Remove: 0, Assign: 1, Leave: 2}

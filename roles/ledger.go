@@ -23,6 +23,10 @@ type Ledger interface {
 	// since. A hint resets Attempts.
 	ClaimHinted(ctx context.Context, now time.Time, lease time.Duration, max int) ([]Claim, error)
 
+	// ClaimSingle is Claim that passes over the crowd: for while what is left of
+	// the provider's limit is kept for more urgent work.
+	ClaimSingle(ctx context.Context, now time.Time, lease time.Duration, max int) ([]Claim, error)
+
 	// ClaimOverdue is ClaimHinted for while every worker is busy: only whoever is
 	// due since the moment or longer and has an account, for about others nothing
 	// can be decided.
@@ -79,6 +83,7 @@ type Claim struct {
 	Until      time.Time
 	Attempts   int  // looks that failed in a row before this one, since the last hint
 	Recheck    bool // somebody insisted: read the provider again, believe nothing
+	Bulk       bool // one of a crowd that became due as one
 }
 
 // A View is what we know of one person.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"bursar/provider"
 )
 
 // errLater says that a look ended early for a reason it has written into its
@@ -21,7 +23,14 @@ type look struct {
 	resume time.Time // when it will be; zero: as soon as a worker is free
 	called bool      // the provider was asked something
 	rest   time.Time // the provider as a whole should be left alone until then
-	dirty  bool      // out has something that Remember was not told
+	yield  time.Time // this look has made way for more urgent ones, until then
+
+	outOfTurn bool // nothing is left of the provider's limit, for nobody
+	answered  bool // a call was made, and would be made again by another look
+
+	class provider.Class // how urgent its calls are; empty: as who it is says
+
+	dirty bool // out has something that Remember was not told
 
 	// untried is what decide has just intended and nobody has asked for: should
 	// the provider be seen to hold it, it was there before us.
@@ -39,6 +48,7 @@ func (l *look) run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("roles: read the ledger: %w", err)
 	}
+	l.classify()
 	l.cat = l.cfg.Catalog()
 	l.d = Fold(l.claim.Person, l.view.Facts, l.cat, l.began)
 	l.settle()
@@ -119,8 +129,30 @@ func (l *look) call(ctx context.Context, do func(context.Context) error) error {
 		return l.later(Waiting, "decided; the provider is asked when it can be reached again", l.resume)
 	}
 	l.called = true
-	ctx, cancel := context.WithTimeout(ctx, l.cfg.Patience)
-	defer cancel()
+	ctx = provider.WithClass(ctx, l.class)
+	for {
+		err := l.try(ctx, do)
+		wait, ok := l.stands(err)
+		if !ok {
+			l.answered = l.answered || !unmade(err)
+			return err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+func (l *look) try(ctx context.Context, do func(context.Context) error) error {
+	if !l.patient() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, l.cfg.Patience)
+		defer cancel()
+	}
 	return do(ctx)
 }
 

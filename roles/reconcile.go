@@ -88,7 +88,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			r.log.Info("armed: carrying out what observe mode had only shown", "people", n)
 		}
 	}
-	crew := &crew{Reconciler: r}
+	crew := &crew{Reconciler: r, singles: newPace(r.cfg.Workers), crowd: crowdOf(r.cfg.Workers)}
 	loop := due.Loop[task]{
 		Name:    "people",
 		Workers: r.cfg.Workers + 1,
@@ -106,9 +106,15 @@ func (r *Reconciler) Run(ctx context.Context) error {
 
 // Look does everything for one claimed person and finishes the claim. The
 // returned time, if any, is when the provider as a whole may be asked again; ok
-// says that it answered.
+// says that it answered. The calls are as urgent as ctx says by
+// provider.WithClass; if it says nothing, or Repair, as the person is.
 func (r *Reconciler) Look(ctx context.Context, c Claim) (rest time.Time, ok bool) {
-	return r.look(ctx, &look{Reconciler: r, claim: c, began: r.now()})
+	l := &look{Reconciler: r, claim: c, began: r.now()}
+	if class := provider.ClassOf(ctx); class != provider.Repair {
+		l.class = class
+	}
+	ok = r.look(ctx, l)
+	return l.rest, ok
 }
 
 // Decide is Look without a call: it writes down what is decided, which counts at
@@ -118,7 +124,7 @@ func (r *Reconciler) Decide(ctx context.Context, c Claim, resume time.Time) {
 	r.look(ctx, &look{Reconciler: r, claim: c, began: r.now(), silent: true, resume: resume})
 }
 
-func (r *Reconciler) look(ctx context.Context, l *look) (rest time.Time, ok bool) {
+func (r *Reconciler) look(ctx context.Context, l *look) (ok bool) {
 	c := l.claim
 	// No call may begin after the lease has ended: by then another worker may
 	// have decided otherwise.
@@ -143,9 +149,9 @@ func (r *Reconciler) look(ctx context.Context, l *look) (rest time.Time, ok bool
 
 	if err == nil && l.called {
 		r.mend()
-		return time.Time{}, true
+		return true
 	}
-	return l.rest, false
+	return false
 }
 
 // mend says that the provider has answered.
@@ -187,6 +193,18 @@ func (l *look) outcome(err error) Outcome {
 		return o
 	case errors.Is(err, errLater):
 		return o // the look itself has said when and why
+	case l.yields(err):
+		o.Attempts = l.claim.Attempts // to make way is no failure
+		if o.Next = l.yield; l.claim.Bulk && !l.view.Due.IsZero() && l.view.Due.Before(l.yield) {
+			o.Next = l.view.Due // the crowd rests as one, and keeps its order
+		}
+		o.Status, o.Note = Waiting, yieldNote
+		return o
+	case l.outruns(err):
+		// Whoever comes later must not overtake; attempts say that it is decided.
+		o.Attempts, o.Next = max(l.claim.Attempts, 1), earlier(l.view.Due, l.rest)
+		o.Status, o.Note = Waiting, note(err)
+		return o
 	default:
 		o.Attempts = l.claim.Attempts + 1
 		top := 10 * time.Minute
@@ -229,6 +247,10 @@ func (l *look) report(err error) {
 		}
 	}
 	if err == nil || errors.Is(err, errLater) {
+		return
+	}
+	if !l.yield.IsZero() || l.outOfTurn {
+		l.log.Debug("waits for the provider's limit", "principal", l.claim.Person, "class", l.class)
 		return
 	}
 	l.log.Warn("look failed; tried again by itself", "principal", l.claim.Person, "reason", note(err), "attempts", l.claim.Attempts+1)

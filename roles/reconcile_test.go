@@ -480,7 +480,7 @@ func TestAThrottledCallComesBackAtTheProvidersOwnTime(t *testing.T) {
 	s.tell(sale("s1"))
 	reset := noon.Add(17 * time.Second)
 	s.dir.before = func(string) error {
-		return &provider.Trouble{Kind: provider.Throttled, Doing: "look up", RetryAt: reset}
+		return &provider.Trouble{Kind: provider.Throttled, Doing: "look up", Status: 429, RetryAt: reset}
 	}
 	rest, _ := s.rec.Look(t.Context(), s.claim())
 	if !rest.Equal(reset) || !s.view().Due.Equal(reset) {

@@ -300,11 +300,13 @@ func (r *Resolver) rebuild() {
 	for id, name := range r.names {
 		c.Names[id] = name
 	}
+	named := map[string]bool{} // by a line
 	for _, spec := range r.cfg.Lines {
 		line := Line{Shop: spec.Shop, Variant: spec.Variant}
 		for _, name := range spec.Roles {
 			if id, why := r.role(name); why == "" {
 				line.Roles = append(line.Roles, id)
+				named[id] = true
 				if c.Names[id] == "" {
 					c.Names[id] = name
 				}
@@ -323,6 +325,13 @@ func (r *Resolver) rebuild() {
 			if canAsk {
 				c.Doubtful = append(c.Doubtful, line)
 			}
+		}
+	}
+	// A role that the config no longer names may still be held: people know it by
+	// the name that it had.
+	for n, id := range r.pins {
+		if n.Of == "role" && (c.Names[id] == "" || c.Names[id] > n.Name && r.names[id] == "" && !named[id]) {
+			c.Names[id] = n.Name
 		}
 	}
 	r.current.Store(&c)

@@ -10,31 +10,35 @@ import (
 // the crew claims only whoever was hinted at, who is looked at once without a
 // call, and waits for the provider with all others.
 
-// due is who a free worker may take: whoever is due, or, while the provider is
-// left alone, whoever is still to be decided about.
-func (r *Reconciler) due(ctx context.Context, max int) ([]Claim, error) {
-	if r.resting().IsZero() {
-		return r.cfg.Ledger.Claim(ctx, r.now(), r.cfg.Lease, max)
-	}
-	return r.cfg.Ledger.ClaimHinted(ctx, r.now(), r.cfg.Lease, max)
+// An ending is how a look went: well, or not for what is left of the provider's
+// limit, or otherwise.
+type ending struct {
+	well, slow bool
+	yield      time.Time // with slow: for one of a crowd, until when the crowd rests
 }
 
 // work looks at one person, without a call while the provider is left alone,
 // and leaves the provider alone if the look says so.
-func (r *Reconciler) work(ctx context.Context, c Claim) {
+func (r *Reconciler) work(ctx context.Context, c Claim) ending {
+	l := &look{Reconciler: r, claim: c, began: r.now()}
 	if turn := r.turn(); !turn.IsZero() {
-		r.Decide(ctx, c, turn)
-		return
+		l.silent, l.resume = true, turn
+		r.look(ctx, l)
+		return ending{}
 	}
-	rest, ok := r.Look(ctx, c)
+	ok := r.look(ctx, l)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case ok:
 		r.resume, r.turns = time.Time{}, 0
-	case rest.After(r.resume):
-		r.resume, r.turns = rest, 0
+	case l.rest.After(r.resume):
+		r.resume, r.turns = l.rest, 0
 	}
+	if c.Bulk {
+		return ending{l.yield.IsZero() && l.rest.IsZero(), !l.yield.IsZero(), l.yield}
+	}
+	return ending{well: ok, slow: l.outOfTurn}
 }
 
 // resting is until when the provider is left alone; zero if it is not.

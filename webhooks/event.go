@@ -65,7 +65,8 @@ type Inbox interface {
 	// but the row due now, if the lease went to somebody else.
 	Finish(ctx context.Context, c Claim, r Result) error
 
-	// Known returns the facts we have of these things of a shop.
+	// Known returns the facts we have of these things of a shop. A sale whose
+	// buyer was forgotten is known, and is nobody's.
 	Known(ctx context.Context, keys []roles.FactKey) (map[roles.FactKey]roles.Fact, error)
 
 	// Newest is when the newest proven sale of the shop was made; zero if none.

@@ -187,8 +187,9 @@ func (s *Sweeper) compare(ctx context.Context, page []Sighting, source Source) (
 func (s *Sweeper) hint(row Sighting, known map[roles.FactKey]roles.Fact, source Source) (Event, bool) {
 	have, ok := known[row.Fact.Key()]
 	if !ok || have.Proof < roles.ReadBack || have.State != row.Fact.State ||
-		// A seller can correct the address and the version without a word.
-		have.Person != row.Fact.Person || !slices.Equal(have.Variants, row.Fact.Variants) {
+		// A seller can correct the address and the version without a word. Nobody
+		// is whoever was forgotten.
+		have.Person != "" && have.Person != row.Fact.Person || !slices.Equal(have.Variants, row.Fact.Variants) {
 		return s.cfg.Lister.HintSale(row.Fact.Ref, source), true
 	}
 	if ref := row.Fact.Subscription; ref != "" {

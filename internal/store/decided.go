@@ -62,6 +62,12 @@ func (t *tx) lockLeaving(ctx context.Context, list []roles.Holding) error {
 			accounts = append(accounts, h.Account)
 		}
 	}
+	return t.lockAccounts(ctx, accounts)
+}
+
+// lockAccounts keeps the accounts' decisions to this transaction. Whoever decides
+// about several people at once locks all their accounts before the first.
+func (t *tx) lockAccounts(ctx context.Context, accounts []string) error {
 	slices.Sort(accounts)
 	for _, account := range slices.Compact(accounts) {
 		// No shop is called so.

@@ -21,6 +21,14 @@
 // A transaction that changes such a thing counts up its shard as the last thing
 // before the commit, and Postgres tells the others.
 //
+// A sync asks of everybody at once: see walk.go. It reads in pages, each of one
+// moment, and writes for many people in one transaction, which locks in the one
+// order that looks at single people keep too: people, sorted; then accounts,
+// sorted; then what is theirs; then versions.
+//
+// What is spent of a provider's limit is the one thing that nobody waits for
+// until it is on disk: see budget.go.
+//
 // Text is cleaned on its way in: Postgres takes no NUL and no broken UTF-8, so
 // neither engine is given any. Bodies are bytes and stay as they came.
 package store

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"bursar/provider/budget"
 )
 
 // An engine is what differs between the two databases.
@@ -21,6 +23,9 @@ type engine interface {
 	// pipeline runs the statements in one transaction and one round trip; ok is
 	// false where that would gain nothing, and then nothing was done.
 	pipeline(ctx context.Context, list []statement) (ok bool, err error)
+	// changeBucket runs do on a row of budget that nobody else can change
+	// meanwhile, without waiting for the disk. clock nil: the database's own.
+	changeBucket(ctx context.Context, clock func() time.Time, tenant, bucket string, do func(time.Time, *budget.State)) error
 	// snapshot starts a transaction that only reads, of one moment.
 	snapshot(ctx context.Context) (*sql.Tx, error)
 	// again says that a transaction failed only because of another one.

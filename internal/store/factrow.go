@@ -31,6 +31,9 @@ func kept(f roles.Fact) roles.Fact {
 	return f
 }
 
+// noVariants is how no variants are kept, which is most often.
+const noVariants = "null"
+
 func scanFact(scan func(...any) error) (roles.Fact, error) {
 	var (
 		f                   roles.Fact
@@ -43,17 +46,24 @@ func scanFact(scan func(...any) error) (roles.Fact, error) {
 		return f, err
 	}
 	f.Bought, f.Until, f.At = moment(bought), moment(until), moment(asOf)
+	if variants == noVariants {
+		return f, nil
+	}
 	return f, json.Unmarshal([]byte(variants), &f.Variants)
 }
 
 // factsWhere reads facts by a condition of this package's own making.
 func (r run) factsWhere(ctx context.Context, condition string, args ...any) ([]roles.Fact, error) {
+	return r.facts(ctx, `SELECT `+factColumns+` FROM facts WHERE `+condition, args...)
+}
+
+func (r run) facts(ctx context.Context, query string, args ...any) ([]roles.Fact, error) {
 	var facts []roles.Fact
 	err := r.each(ctx, func(rows *sql.Rows) error {
 		f, err := scanFact(rows.Scan)
 		facts = append(facts, f)
 		return err
-	}, `SELECT `+factColumns+` FROM facts WHERE `+condition, args...)
+	}, query, args...)
 	return facts, err
 }
 

@@ -14,12 +14,12 @@ import (
 type inbox struct{ *Store }
 
 // Put keeps a delivery, or counts up the one with the same key: then it is due
-// again, its body stays as it was first, and it counts as somebody's own wish
-// unless every delivery since the last work was a retry of the shop. What we
-// find ourselves is nobody's wish: it leaves a row that is being retried to its
-// own times, and if it comes from the daily look it queues behind all else. It
-// returns ErrFull at once when the queue is full, and ErrTooLong for an id that
-// is. Should ctx end first, the delivery may be stored or not.
+// again, its body stays as it was first (one that was let go of is kept anew),
+// and it counts as somebody's own wish unless every delivery since the last work
+// was a retry of the shop. What we find ourselves is nobody's wish: it leaves a
+// row that is being retried to its own times, and if it comes from the daily look
+// it queues behind all else. It returns ErrFull at once when the queue is full,
+// and ErrTooLong for an id that is. Should ctx end first, the delivery may be stored or not.
 func (in inbox) Put(ctx context.Context, ev webhooks.Event) (int64, bool, error) {
 	const put = `
 		INSERT INTO inbox (shop, source, kind, ref, event_key, resent, received_at, last_received_at, state, due_at, body, bulk)
@@ -32,7 +32,10 @@ func (in inbox) Put(ctx context.Context, ev webhooks.Event) (int64, bool, error)
 			due_at = CASE WHEN inbox.due_at < excluded.due_at THEN inbox.due_at
 				WHEN inbox.state = 'retry' AND inbox.due_at IS NOT NULL AND excluded.source IN ('sweep', 'watch') THEN inbox.due_at
 				ELSE excluded.due_at END,
-			bulk = CASE WHEN inbox.bulk = 0 AND inbox.due_at <= excluded.due_at THEN 0 ELSE excluded.bulk END
+			bulk = CASE WHEN inbox.bulk = 0 AND inbox.due_at <= excluded.due_at THEN 0 ELSE excluded.bulk END,
+			body = CASE WHEN inbox.emptied_at > 0 THEN excluded.body ELSE inbox.body END,
+			ref = CASE WHEN inbox.emptied_at > 0 THEN excluded.ref ELSE inbox.ref END,
+			emptied_at = CASE WHEN inbox.emptied_at > 0 THEN -1 ELSE inbox.emptied_at END
 		RETURNING id, deliveries`
 	if max(len(ev.Shop), len(ev.Ref), len(ev.Key)) > maxID {
 		return 0, false, fmt.Errorf("store: put %s event: %w", ev.Kind, ErrTooLong)
@@ -93,19 +96,22 @@ func (in inbox) NextDue(ctx context.Context) (time.Time, error) {
 // nextDue is the earlier of what is due and free, and the first lease to run
 // out: a row under lease was due when it was claimed, so it is due then.
 func (s *Store) nextDue(ctx context.Context, table string) (time.Time, error) {
-	query := `
-		SELECT MIN(at) FROM (
-			SELECT MIN(due_at) AS at FROM ` + table + ` WHERE due_at IS NOT NULL AND leased_until = 0
-			UNION ALL
-			SELECT MIN(leased_until) AS at FROM ` + table + ` WHERE leased_until > 0 AND due_at IS NOT NULL) AS both_of_them`
 	var at sql.NullInt64
 	err := s.read(ctx, "next due of "+table, func(ctx context.Context, r run) error {
-		return r.row(ctx, query).Scan(&at)
+		return r.row(ctx, nextDueOf(table)).Scan(&at)
 	})
 	if err != nil || !at.Valid {
 		return time.Time{}, err
 	}
 	return time.UnixMilli(at.Int64).UTC(), nil
+}
+
+func nextDueOf(table string) string {
+	return `
+		SELECT MIN(at) FROM (
+			SELECT MIN(due_at) AS at FROM ` + table + ` WHERE due_at IS NOT NULL AND leased_until = 0
+			UNION ALL
+			SELECT MIN(leased_until) AS at FROM ` + table + ` WHERE leased_until > 0 AND due_at IS NOT NULL) AS both_of_them`
 }
 
 func (in inbox) Wake() <-chan struct{} { return in.inboxWake }

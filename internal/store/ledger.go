@@ -20,6 +20,10 @@ func (l ledger) ClaimHinted(ctx context.Context, now time.Time, lease time.Durat
 	return l.claim(ctx, now, lease, max, hintedPeople+takePeople)
 }
 
+func (l ledger) ClaimSingle(ctx context.Context, now time.Time, lease time.Duration, max int) ([]roles.Claim, error) {
+	return l.claim(ctx, now, lease, max, singlePeople+takePeople)
+}
+
 func (l ledger) ClaimOverdue(ctx context.Context, now, since time.Time, lease time.Duration, max int) ([]roles.Claim, error) {
 	return l.claim(ctx, now, lease, max, overduePeople+takePeople, millis(since))
 }
@@ -29,6 +33,12 @@ const (
 		UPDATE people SET lease = lease + 1, leased_until = $3
 		WHERE person IN (SELECT person FROM single UNION ALL SELECT person FROM crowd)
 		RETURNING person, bulk, due_at, generation, lease, attempts, recheck`
+	singlePeople = `
+		WITH single AS MATERIALIZED (
+			SELECT person FROM people
+			WHERE bulk = 0 AND due_at <= $1 AND (leased_until <= $1 OR leased_until > $4)
+			ORDER BY due_at, person LIMIT $2 {{SKIP LOCKED}}),
+		crowd AS (SELECT person FROM single WHERE 1 = 0)`
 	// A look that failed leaves attempts behind, and a hint clears them.
 	hintedPeople = `
 		WITH single AS MATERIALIZED (
@@ -51,14 +61,8 @@ func (l ledger) claim(ctx context.Context, now time.Time, lease time.Duration, m
 	err := l.write(ctx, "claim people", func(ctx context.Context, t *tx) error {
 		taken = taken[:0:0]
 		return t.each(ctx, func(rows *sql.Rows) error {
-			var (
-				c    roles.Claim
-				bulk int64
-				due  int64
-			)
-			err := rows.Scan(&c.Person, &bulk, &due, &c.Generation, &c.Lease, &c.Attempts, &c.Recheck)
-			c.Until = moment(millis(until))
-			taken = append(taken, claimed[roles.Claim]{c, bulk, due})
+			c, due, err := scanClaim(rows, until)
+			taken = append(taken, claimed[roles.Claim]{c, flag(c.Bulk), due.Int64})
 			return err
 		}, query, append([]any{millis(now), max, millis(until), millis(tooLongALease(now, lease))}, more...)...)
 	})
@@ -90,6 +94,11 @@ func (l ledger) Remember(ctx context.Context, c roles.Claim, m roles.Memory) err
 func (l ledger) Finish(ctx context.Context, c roles.Claim, o roles.Outcome) error {
 	lost := false
 	err := l.write(ctx, "finish a look", func(ctx context.Context, t *tx) error {
+		if len(lostHold(o)) > 0 {
+			if err := t.lockAround(ctx, []roles.ClaimedOutcome{{Claim: c, Outcome: o}}); err != nil {
+				return err
+			}
+		}
 		var err error
 		lost, err = finishLook(ctx, t, l.now(), c, o)
 		return err
@@ -167,14 +176,14 @@ func (t *tx) person(ctx context.Context, p roles.Email) (row personRow, err erro
 // It decides nothing: a removal that was decided stays, and beats the trace.
 func (t *tx) doubt(ctx context.Context, now time.Time, p roles.Email, done []roles.Change) error {
 	const again = `
-		INSERT INTO people (person, due_at) VALUES ($1, $2)
-		ON CONFLICT (person) DO UPDATE SET
-			generation = people.generation + 1,
-			due_at = CASE WHEN people.due_at < excluded.due_at THEN people.due_at ELSE excluded.due_at END`
-	t.wake(duePeople)
-	if _, err := t.exec(ctx, again, string(p), millis(now)); err != nil {
-		return err
+		UPDATE people SET generation = generation + 1,
+			due_at = CASE WHEN due_at < $2 THEN due_at ELSE $2 END
+		WHERE person = $1`
+	n, err := t.exec(ctx, again, string(p), millis(now))
+	if err != nil || n == 0 {
+		return err // forgotten meanwhile: a late look must not bring them back
 	}
+	t.wake(duePeople)
 	const intend = `
 		INSERT INTO holdings (person, account, role, ours, state) VALUES ($1, $2, $3, 1, $4)
 		ON CONFLICT (person, account, role) DO UPDATE SET state = excluded.state

@@ -74,9 +74,10 @@ func finishEvent(ctx context.Context, t *tx, now time.Time, c webhooks.Claim, r 
 		due                  sql.NullInt64
 		insist, resent, bulk bool
 		source               webhooks.Source
+		shop, ref            string
 	}
-	const look = `SELECT lease, generation, due_at, insist, resent, bulk, source FROM inbox WHERE id = $1 {{LOCK}}`
-	err = t.row(ctx, look, c.ID).Scan(&row.lease, &row.generation, &row.due, &row.insist, &row.resent, &row.bulk, &row.source)
+	const look = `SELECT lease, generation, due_at, insist, resent, bulk, source, shop, ref FROM inbox WHERE id = $1 {{LOCK}}`
+	err = t.row(ctx, look, c.ID).Scan(&row.lease, &row.generation, &row.due, &row.insist, &row.resent, &row.bulk, &row.source, &row.shop, &row.ref)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return true, nil
@@ -91,6 +92,14 @@ func finishEvent(ctx context.Context, t *tx, now time.Time, c webhooks.Claim, r 
 		return true, err
 	}
 
+	ps, err := t.pseudonyms(ctx)
+	if err != nil {
+		return false, err
+	}
+	facts, erased, err := t.sift(ctx, ps, now, facts)
+	if err != nil {
+		return false, err
+	}
 	news := hints{}
 	if err := news.merge(ctx, t.run, now, facts, row.source == webhooks.Webhook || r.Insist); err != nil {
 		return false, err
@@ -111,7 +120,10 @@ func finishEvent(ctx context.Context, t *tx, now time.Time, c webhooks.Claim, r 
 		UPDATE inbox SET state = $2, note = $3, attempts = $4, due_at = $5, insist = $6, resent = $7, unknown = $8, leased_until = 0
 		WHERE id = $1`
 	_, err = t.exec(ctx, finish, c.ID, string(r.State), r.Note, r.Attempts, due, flag(row.insist), flag(row.resent), r.Unknown)
-	return false, err
+	if err != nil || r.State == webhooks.Retry || row.generation != c.Generation {
+		return false, err // the body is needed once more
+	}
+	return false, t.eraseIfForgotten(ctx, ps, now, c.ID, row.shop, row.ref, erased)
 }
 
 // nullMillis is how due_at is kept.
@@ -258,9 +270,11 @@ const recheckEvery = time.Minute
 // failed before the hint is not counted on: somebody hinted at is decided about
 // also while the provider is left alone (see ClaimHinted).
 func (h hints) tell(ctx context.Context, t *tx, now time.Time, insist, operator, bulk bool) error {
-	// A moment from the future is a clock that was wrong: it holds off nothing.
+	// A moment from the future is a clock that was wrong: it holds off nothing. A
+	// new person's first lease is the time, so that a claim from before somebody
+	// of that address was forgotten can never pass for one of now.
 	const tell = `
-		INSERT INTO people (person, due_at, recheck, bulk) VALUES ($1, $2, $3, $5)
+		INSERT INTO people (person, due_at, recheck, bulk, lease) VALUES ($1, $2, $3, $5, $2)
 		ON CONFLICT (person) DO UPDATE SET
 			generation = people.generation + 1, attempts = 0,
 			due_at = CASE WHEN people.due_at < excluded.due_at THEN people.due_at ELSE excluded.due_at END,

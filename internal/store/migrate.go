@@ -11,10 +11,22 @@ import (
 )
 
 // Migrations only go forward, each in one transaction. A new one must leave the
-// tables usable for the bursar before it: replicas are replaced one by one.
+// tables usable for the bursar before it: replicas are replaced one by one, and
+// one that falls over meanwhile comes back as it was.
 //
 //go:embed migrations/*.sql
 var migrations embed.FS
+
+// Two tables tell how far a database is. A row of schema_applied is a migration
+// that was carried out. The highest row of schema_version is the oldest bursar,
+// by the newest migration it knows, that the tables still work with: an older
+// one refuses to start. The first bursars know only that table and took the two
+// for the same, so it must go on meaning what they read in it.
+
+// needs names, for each migration that shuts out older bursars, the oldest that
+// works with the tables after it. What only adds needs nothing. The first three
+// shut out everybody before them, but whoever does not know them is long gone.
+var needs = map[int]int{1: 1, 2: 2, 3: 3}
 
 // A migration is one file, NNNN_what.sql.
 type migration struct {
@@ -54,59 +66,78 @@ func migrate(ctx context.Context, eng engine, now func() time.Time) error {
 		return err
 	}
 	newest := all[len(all)-1].version
-	have := tablesVersion(ctx, eng)
+	at := tablesAt(ctx, eng)
 	// Whoever finds everything done must not wait for who writes: SQLite lets a
 	// busy service keep another process from the lock for as long as it likes.
-	for done := have >= newest; !done; {
+	for done := at.have >= newest; !done; {
 		_, err := inTransaction(ctx, eng, func(ctx context.Context, t *tx) error {
 			var err error
-			have, done, err = migrateOne(ctx, t, all, now())
+			at, done, err = migrateOne(ctx, t, all, now())
 			return err
 		})
 		if err != nil {
 			return fmt.Errorf("store: prepare the tables: %w", err)
 		}
 	}
-	if have > newest {
-		return fmt.Errorf("%w (its tables are at version %d, this bursar knows %d)", ErrTooNew, have, newest)
+	if at.needs > newest {
+		return fmt.Errorf("%w (its tables need one that knows version %d, this bursar knows %d)", ErrTooNew, at.needs, newest)
 	}
 	return nil
 }
 
-// tablesVersion reads without a lock how far the tables are; 0 if it cannot be
-// told.
-func tablesVersion(ctx context.Context, eng engine) (have int) {
-	t, err := eng.snapshot(ctx)
-	if err != nil {
-		return 0
-	}
-	defer t.Rollback()
-	if err := t.QueryRowContext(ctx, `SELECT COALESCE(MAX(version), 0) FROM schema_version`).Scan(&have); err != nil {
-		return 0
-	}
-	return have
+// tables is how far a database is.
+type tables struct {
+	have  int // the newest migration that was carried out
+	needs int // the oldest bursar that works with it
 }
 
-// migrateOne applies the next migration, if there is one.
-func migrateOne(ctx context.Context, t *tx, all []migration, now time.Time) (have int, done bool, err error) {
+const versionOf = `
+	SELECT COALESCE(MAX(version), 0), COALESCE(MAX(needs), 0) FROM (
+		SELECT version, version AS needs FROM schema_version
+		UNION ALL SELECT version, 0 FROM schema_applied) AS both_of_them`
+
+// tablesAt reads it without a lock; all is 0 if it cannot be told.
+func tablesAt(ctx context.Context, eng engine) tables {
+	t, err := eng.snapshot(ctx)
+	if err != nil {
+		return tables{}
+	}
+	defer t.Rollback()
+	var at tables
+	if err := t.QueryRowContext(ctx, versionOf).Scan(&at.have, &at.needs); err != nil {
+		return tables{}
+	}
+	return at
+}
+
+// migrateOne carries out the next migration, if there is one.
+func migrateOne(ctx context.Context, t *tx, all []migration, now time.Time) (at tables, done bool, err error) {
 	if err := t.eng.lockTables(ctx, t.run); err != nil {
-		return 0, false, err
+		return at, false, err
 	}
-	const table = `CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)`
-	if _, err := t.exec(ctx, table); err != nil {
-		return 0, false, err
+	for _, table := range []string{"schema_version", "schema_applied"} {
+		_, err := t.exec(ctx, `CREATE TABLE IF NOT EXISTS `+table+` (version BIGINT NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL)`)
+		if err != nil {
+			return at, false, err
+		}
 	}
-	if err := t.row(ctx, `SELECT COALESCE(MAX(version), 0) FROM schema_version`).Scan(&have); err != nil {
-		return 0, false, err
+	if err := t.row(ctx, versionOf).Scan(&at.have, &at.needs); err != nil {
+		return at, false, err
 	}
-	i := slices.IndexFunc(all, func(m migration) bool { return m.version > have })
-	if i < 0 {
-		return have, true, nil
+	// A bursar that is too old must not add to tables that it does not know.
+	i := slices.IndexFunc(all, func(m migration) bool { return m.version > at.have })
+	if i < 0 || at.needs > all[len(all)-1].version {
+		return at, true, nil
 	}
-	if _, err := t.exec(ctx, all[i].text); err != nil {
-		return 0, false, fmt.Errorf("%s: %w", all[i].name, err)
+	next := all[i]
+	if _, err := t.exec(ctx, next.text); err != nil {
+		return at, false, fmt.Errorf("%s: %w", next.name, err)
 	}
-	const note = `INSERT INTO schema_version (version, applied_at) VALUES ($1, $2)`
-	_, err = t.exec(ctx, note, all[i].version, millis(now))
-	return all[i].version, false, err
+	at.have, at.needs = next.version, max(at.needs, needs[next.version])
+	const note = ` (version, applied_at) VALUES ($1, $2) ON CONFLICT (version) DO NOTHING`
+	if _, err := t.exec(ctx, `INSERT INTO schema_applied`+note, at.have, millis(now)); err != nil {
+		return at, false, err
+	}
+	_, err = t.exec(ctx, `INSERT INTO schema_version`+note, at.needs, millis(now))
+	return at, false, err
 }

@@ -7,28 +7,20 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
-
-	"bursar/internal/due"
 )
-
-// channel is where processes tell each other what became due: the sender's
-// own name, a space, and the topics as a number.
-const channel = "bursar_due"
-
-const announcement = `SELECT pg_notify($1::text, $2::text)`
 
 // postgresEngine is a pool of connections, and while listen runs one more.
 type postgresEngine struct {
 	db       *sql.DB
 	cfg      *pgx.ConnConfig
-	instance string // tells our own announcements from those of others
+	instance string        // tells our own announcements from those of others
+	quiet    time.Duration // how long nothing is heard before we ask whether anybody is there
 	log      *slog.Logger
 }
 
@@ -44,10 +36,17 @@ func openPostgres(ctx context.Context, url string, log *slog.Logger) (engine, er
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "bursar"
 	}
-	e := &postgresEngine{db: stdlib.OpenDB(*cfg), cfg: cfg, instance: rand.Text(), log: log}
+	cfg.DialFunc = dial
+	if cfg.ValidateConnect == nil {
+		// Of several hosts, or while a failover is not through yet: a standby
+		// could be read, but would refuse every delivery.
+		cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	e := &postgresEngine{db: stdlib.OpenDB(*cfg), cfg: cfg, instance: rand.Text(), quiet: 15 * time.Second, log: log}
 	e.db.SetMaxOpenConns(20)
 	e.db.SetMaxIdleConns(10)
 	e.db.SetConnMaxIdleTime(5 * time.Minute)
+	e.db.SetConnMaxLifetime(30 * time.Minute) // a name may stand for another host by then
 
 	var durable string
 	if err := e.db.QueryRowContext(ctx, "SHOW synchronous_commit").Scan(&durable); err != nil {
@@ -70,6 +69,7 @@ var postgresWords = strings.NewReplacer(
 	"{{BYTES}}", "BYTEA",
 	"{{LOCK}}", "FOR UPDATE",
 	"{{SKIP LOCKED}}", "FOR UPDATE SKIP LOCKED",
+	"{{KEYS}}", `(SELECT value ->> 0 AS a, value ->> 1 AS b FROM json_array_elements($1::json)) AS wanted`,
 )
 
 func (e *postgresEngine) words() *strings.Replacer { return postgresWords }
@@ -132,60 +132,6 @@ func (e *postgresEngine) lockShop(ctx context.Context, r run, shop string) error
 func (e *postgresEngine) lockTables(ctx context.Context, r run) error {
 	_, err := r.exec(ctx, `SELECT pg_advisory_xact_lock($1::int, 0)`, tableLock)
 	return err
-}
-
-func (e *postgresEngine) announce(ctx context.Context, r run, t topics) error {
-	_, err := r.exec(ctx, announcement, channel, e.payload(t))
-	return err
-}
-
-func (e *postgresEngine) payload(t topics) string { return e.instance + " " + strconv.Itoa(int(t)) }
-
-// listen keeps a connection of its own. While that is down nothing is lost:
-// the loops also look by themselves, only later.
-func (e *postgresEngine) listen(ctx context.Context, heard func(topics)) error {
-	for failures := 0; ctx.Err() == nil; {
-		err := e.hear(ctx, func(t topics) { failures = 0; heard(t) })
-		if ctx.Err() != nil {
-			break
-		}
-		failures++
-		wait := due.Backoff(failures, 100*time.Millisecond, 30*time.Second)
-		e.log.Warn("lost the connection that hears other replicas; connecting again", "err", err, "wait", wait)
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
-	}
-	return nil
-}
-
-func (e *postgresEngine) hear(ctx context.Context, heard func(topics)) error {
-	conn, err := pgx.ConnectConfig(ctx, e.cfg.Copy())
-	if err != nil {
-		return err
-	}
-	defer func() {
-		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		conn.Close(bye)
-	}()
-	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
-		return err
-	}
-	heard(allTopics) // whatever was said while nobody listened
-	for {
-		n, err := conn.WaitForNotification(ctx)
-		if err != nil {
-			return err
-		}
-		from, what, _ := strings.Cut(n.Payload, " ")
-		if t, err := strconv.ParseUint(what, 10, 8); err == nil && from != e.instance {
-			heard(topics(t))
-		}
-	}
 }
 
 // patience bounds a transaction of the committer: a server that went away

@@ -18,8 +18,9 @@ import (
 // sqliteEngine is one connection that writes, and a few that read beside it.
 type sqliteEngine struct {
 	readers *sql.DB
-	writers *sql.DB // a pool of one
 	writer  *sqliteWriter
+	aside   *sqliteWriter // for what may be lost with the machine: it does not wait for the disk
+	turn    chan struct{} // has room for one: who of the two writes
 }
 
 func openSQLite(ctx context.Context, file string) (engine, error) {
@@ -29,26 +30,20 @@ func openSQLite(ctx context.Context, file string) (engine, error) {
 	// The file of the write-ahead log inherits the mode of the database.
 	uri := "file:" + (&url.URL{Path: file}).EscapedPath()
 	const both = "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)"
-	e := &sqliteEngine{}
+	e := &sqliteEngine{turn: make(chan struct{}, 1)}
 	var err error
-	if e.writers, err = sql.Open("sqlite", uri+both+"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"); err != nil {
+	if e.writer, err = openWriter(ctx, uri+both+"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"); err != nil {
 		return nil, fmt.Errorf("store: open %s: %w", file, err)
 	}
-	e.writers.SetMaxOpenConns(1)
-	conn, err := e.writers.Conn(ctx)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("store: open %s: %w", file, notADatabase(err)), e.writers.Close())
-	}
-	e.writer = &sqliteWriter{conn, map[string]*sql.Stmt{}}
-	var mode string
-	if err := conn.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil || mode != "wal" {
-		return nil, errors.Join(fmt.Errorf("store: open %s: the file system cannot keep a write-ahead log (journal mode %q); put the file on a local disk", file, mode), err, e.writer.close(), e.writers.Close())
+	// NORMAL is what keeps a write-ahead log whole without waiting for it.
+	if e.aside, err = openWriter(ctx, uri+both+"&_pragma=synchronous(NORMAL)"); err != nil {
+		return nil, errors.Join(fmt.Errorf("store: open %s: %w", file, err), e.writer.close())
 	}
 	if e.readers, err = sql.Open("sqlite", uri+both+"&_pragma=query_only(1)&mode=ro"); err != nil {
-		return nil, errors.Join(fmt.Errorf("store: open %s: %w", file, err), e.writer.close(), e.writers.Close())
+		return nil, errors.Join(fmt.Errorf("store: open %s: %w", file, err), e.aside.close(), e.writer.close())
 	}
-	e.readers.SetMaxOpenConns(4)
-	e.readers.SetMaxIdleConns(4)
+	e.readers.SetMaxOpenConns(6) // of which a Walk may use three
+	e.readers.SetMaxIdleConns(6)
 	return e, nil
 }
 
@@ -84,13 +79,48 @@ var sqliteWords = strings.NewReplacer(
 	"{{BYTES}}", "BLOB",
 	"{{LOCK}}", "",
 	"{{SKIP LOCKED}}", "",
+	"{{KEYS}}", `(SELECT value ->> 0 AS a, value ->> 1 AS b FROM json_each($1)) AS wanted`,
 )
 
 func (e *sqliteEngine) words() *strings.Replacer { return sqliteWords }
 
 func (e *sqliteEngine) begin(ctx context.Context) (work, error) {
-	_, err := e.writer.ExecContext(ctx, "BEGIN IMMEDIATE")
-	return e.writer, err
+	return e.beginOn(ctx, e.writer)
+}
+
+// beginOn waits its turn: SQLite itself would have the one sleep while the other
+// writes, and wake up too late.
+func (e *sqliteEngine) beginOn(ctx context.Context, w *sqliteWriter) (work, error) {
+	select {
+	case e.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	// Not cut short: one that is may have begun, and nobody would end it.
+	if _, err := w.ExecContext(context.WithoutCancel(ctx), "BEGIN IMMEDIATE"); err != nil {
+		<-e.turn
+		return nil, err
+	}
+	return &sqliteWork{w, e.turn}, nil
+}
+
+// sqliteWork is a transaction that has its turn until it ends.
+type sqliteWork struct {
+	*sqliteWriter
+	turn chan struct{} // nil: it has ended
+}
+
+func (w *sqliteWork) Commit() error   { return w.end(w.sqliteWriter.Commit) }
+func (w *sqliteWork) Rollback() error { return w.end(w.sqliteWriter.Rollback) }
+
+func (w *sqliteWork) end(how func() error) error {
+	if w.turn == nil {
+		return nil
+	}
+	err := how()
+	<-w.turn
+	w.turn = nil
+	return err
 }
 
 // pipeline: there is no network to cross.
@@ -119,14 +149,33 @@ func (e *sqliteEngine) listen(ctx context.Context, _ func(topics)) error {
 func (e *sqliteEngine) patience() time.Duration { return 0 }
 
 func (e *sqliteEngine) close() error {
-	return errors.Join(e.readers.Close(), e.writer.close(), e.writers.Close())
+	return errors.Join(e.readers.Close(), e.aside.close(), e.writer.close())
 }
 
 // sqliteWriter is the connection that writes. It prepares each statement once,
 // which is a good part of what a small transaction costs.
 type sqliteWriter struct {
+	pool     *sql.DB // of this one
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
+}
+
+func openWriter(ctx context.Context, uri string) (*sqliteWriter, error) {
+	pool, err := sql.Open("sqlite", uri)
+	if err != nil {
+		return nil, err
+	}
+	pool.SetMaxOpenConns(1)
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(notADatabase(err), pool.Close())
+	}
+	w := &sqliteWriter{pool, conn, map[string]*sql.Stmt{}}
+	var mode string
+	if err := conn.QueryRowContext(ctx, "PRAGMA journal_mode").Scan(&mode); err != nil || mode != "wal" {
+		return nil, errors.Join(fmt.Errorf("the file system cannot keep a write-ahead log (journal mode %q); put the file on a local disk", mode), err, w.close())
+	}
+	return w, nil
 }
 
 func (w *sqliteWriter) statement(ctx context.Context, query string) (*sql.Stmt, error) {
@@ -187,5 +236,5 @@ func (w *sqliteWriter) close() error {
 	for _, st := range w.prepared {
 		errs = append(errs, st.Close())
 	}
-	return errors.Join(append(errs, w.conn.Close())...)
+	return errors.Join(append(errs, w.conn.Close(), w.pool.Close())...)
 }

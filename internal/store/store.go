@@ -53,6 +53,7 @@ type Store struct {
 	eng    engine
 	commit *committer
 	now    func() time.Time
+	clock  func() time.Time // Config.Now: nil if it was not given
 	log    *slog.Logger
 
 	inboxWake  chan struct{}
@@ -73,7 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		eng: eng, log: log, now: cfg.Now,
+		eng: eng, log: log, now: cfg.Now, clock: cfg.Now,
 		inboxWake:  make(chan struct{}, 1),
 		peopleWake: make(chan struct{}, 1),
 	}

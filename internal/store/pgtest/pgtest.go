@@ -26,8 +26,8 @@ import (
 // errMissing is the one trouble that skips a test instead of failing it.
 var errMissing = errors.New(`no Postgres is installed; on Debian or Ubuntu: "apt-get install postgresql", on macOS: "brew install postgresql"`)
 
-// cluster starts Postgres once, and returns the folder of its socket.
-var cluster = sync.OnceValues(start)
+// cluster is the one that tests share, as long as this process lives.
+var cluster = sync.OnceValues(func() (*keeper, error) { return start("") })
 
 var databases atomic.Int64
 
@@ -35,17 +35,29 @@ var databases atomic.Int64
 // test ends. It skips or fails the test if there can be none.
 func URL(t testing.TB) string {
 	t.Helper()
-	dir, err := cluster()
+	shared, err := cluster()
+	started(t, err)
+	return database(t, shared.dir)
+}
+
+// started skips or fails the test if there is no server.
+func started(t testing.TB, err error) {
+	t.Helper()
 	switch {
 	case errors.Is(err, errMissing) && os.Getenv("CI") != "true":
 		t.Skip(err)
 	case err != nil:
 		t.Fatalf("start a Postgres for the tests: %v", err)
 	}
+}
+
+// database makes one that is dropped when the test ends.
+func database(t testing.TB, dir string) string {
+	t.Helper()
 	name := "t" + strconv.FormatInt(databases.Add(1), 10)
 	// Sorted by the rules of a language, which is as unlike SQLite as the
 	// server of a user may be.
-	err = admin(dir, "CREATE DATABASE "+name+" TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
+	err := admin(dir, "CREATE DATABASE "+name+" TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
 	if err != nil {
 		err = admin(dir, "CREATE DATABASE "+name)
 	}
@@ -77,26 +89,39 @@ func admin(dir, statement string) error {
 	return err
 }
 
-// keeper starts the server, says so, and waits until its input ends, which
-// happens when this process does, even by kill -9. $1 is the folder of the
-// programs and $2 ours.
-const keeper = `
+// script starts the server, says so, and does what it is told, a word a line,
+// until its input ends. That happens when this process does, even by kill -9. $1
+// is the folder of the programs, $2 ours, and $3 is more options of the server.
+const script = `
+start() {
+	"$1/pg_ctl" -D "$2/data" -w -t 60 -l "$2/log" \
+		-o "-c listen_addresses= -c unix_socket_directories=$2 -c max_connections=200 $3" start
+}
 "$1/initdb" -D "$2/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$2/log" 2>&1 &&
-"$1/pg_ctl" -D "$2/data" -w -t 60 -l "$2/log" \
-	-o "-c listen_addresses= -c unix_socket_directories=$2 -c max_connections=200" start >>"$2/log" 2>&1 &&
-echo ready || { tail -n 20 "$2/log"; echo failed; }
-read -r _
+start "$@" >>"$2/log" 2>&1 && echo done || { tail -n 20 "$2/log"; echo failed; }
+while read -r verb; do
+	case $verb in
+	stop) "$1/pg_ctl" -D "$2/data" -w -t 60 -m immediate stop ;;
+	start) start "$@" ;;
+	esac >>"$2/log" 2>&1 && echo done || { tail -n 20 "$2/log"; echo failed; }
+done
 "$1/pg_ctl" -D "$2/data" -m immediate stop >/dev/null 2>&1
 rm -rf "$2"
 `
 
-// hold keeps the keeper's input open as long as this process lives.
-var hold *os.File
+// A keeper is the process that has a cluster in its care.
+type keeper struct {
+	dir  string // of the socket
+	tell *os.File
+	said *bufio.Scanner
+	cmd  *exec.Cmd
+}
 
-func start() (string, error) {
+// start makes a cluster and starts it, with more options such as "-c fsync=off".
+func start(options string) (*keeper, error) {
 	programs, err := programs()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "bursar-pg-")
 	if err == nil && len(dir) > 80 { // a socket's path is at most about 100 bytes
@@ -104,47 +129,57 @@ func start() (string, error) {
 		dir, err = os.MkdirTemp("/tmp", "bursar-pg-")
 	}
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	cmd := exec.Command("/bin/sh", "-c", keeper, "sh", programs, dir)
+	cmd := exec.Command("/bin/sh", "-c", script, "sh", programs, dir, options)
 	cmd.Dir = "/"
 	// A session of its own: Ctrl-C is for the tests, the keeper cleans up after.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if os.Geteuid() == 0 { // Postgres refuses to run as root
 		uid, gid, err := servant()
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		if err := os.Chown(dir, uid, gid); err != nil {
-			return "", err
+			return nil, err
 		}
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
 	in, out, err := os.Pipe()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	cmd.Stdin, hold = in, out
+	cmd.Stdin = in
 	said, err := cmd.StdoutPipe()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return "", err
+		return nil, err
 	}
 	in.Close()
+	k := &keeper{dir, out, bufio.NewScanner(said), cmd}
+	if err := k.heed(); err != nil {
+		out.Close()
+		return nil, fmt.Errorf("the server does not start:\n%w", err)
+	}
+	return k, nil
+}
+
+// heed waits until the keeper has done what it was told last.
+func (k *keeper) heed() error {
 	var lines []string
-	for scan := bufio.NewScanner(said); scan.Scan(); {
-		if scan.Text() == "ready" {
-			return dir, nil
-		}
-		lines = append(lines, scan.Text())
-		if scan.Text() == "failed" {
-			break
+	for k.said.Scan() {
+		switch line := k.said.Text(); line {
+		case "done":
+			return nil
+		case "failed":
+			return errors.New(strings.Join(lines, "\n"))
+		default:
+			lines = append(lines, line)
 		}
 	}
-	hold.Close()
-	return "", fmt.Errorf("the server does not start:\n%s", strings.Join(lines, "\n"))
+	return errors.Join(errors.New("the keeper is gone"), k.said.Err())
 }
 
 // programs is the folder with initdb and pg_ctl. Debian keeps them out of the

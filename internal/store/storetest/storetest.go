@@ -18,7 +18,7 @@ import (
 
 // Run runs the suite. fresh returns the URL of an empty database for one test.
 func Run(t *testing.T, fresh func(t *testing.T) string) {
-	for _, group := range []map[string]func(*harness){intake, claims, crowds, merging, looks, sharing, decisions, reading, operating, sessions, once, versions} {
+	for _, group := range []map[string]func(*harness){intake, claims, crowds, merging, looks, sharing, decisions, reading, operating, sessions, once, versions, release, retaining, forgetting, counting, manyAtOnce, turnsAndBudget} {
 		for _, name := range sortedKeys(group) {
 			t.Run(name, func(t *testing.T) {
 				url := fresh(t)

@@ -1,0 +1,148 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"slices"
+
+	"bursar/roles"
+)
+
+// Many people are read at once by a handful of queries, whatever their number:
+// see View for what is read of one. Both give the same facts.
+
+// A group says of whom: everybody after one up to and with the last, or those
+// of a list.
+type group struct {
+	cond string // on the column person
+	args []any
+}
+
+// span is everybody after the one, up to and with the last, sorted.
+func span(after, last roles.Email) group {
+	return group{"person > $1 AND person <= $2", []any{string(after), string(last)}}
+}
+
+// these are some people.
+func these(people []roles.Email) group {
+	return group{"person IN (SELECT a FROM {{KEYS}})", []any{emailList(people)}}
+}
+
+func emailList(people []roles.Email) string {
+	return keyList(people, func(p roles.Email) [2]string { return [2]string{string(p)} })
+}
+
+// keyList is what {{KEYS}} unfolds into rows of two columns, a and b.
+func keyList[K any](list []K, pair func(K) [2]string) string {
+	pairs := make([][2]string, 0, len(list))
+	for _, k := range list {
+		p := pair(k)
+		pairs = append(pairs, [2]string{clean(p[0]), clean(p[1])})
+	}
+	text, err := json.Marshal(pairs)
+	if err != nil {
+		panic(err) // strings only
+	}
+	return string(text)
+}
+
+func (g group) ask(columns, table, order string) string {
+	return "SELECT " + columns + " FROM " + table + " WHERE " + g.cond + " ORDER BY " + order
+}
+
+// standings reads the people of the group whom the ledger knows, sorted.
+func (r run) standings(ctx context.Context, g group) ([]roles.Standing, error) {
+	var list []roles.Standing
+	err := r.each(ctx, func(rows *sql.Rows) error {
+		var (
+			s        roles.Standing
+			due      sql.NullInt64
+			finished int64
+		)
+		err := rows.Scan(&s.Person, &s.Status, &s.Note, &due, &s.Attempts, &s.Lease, &s.Generation, &finished)
+		if due.Valid {
+			s.Due = moment(due.Int64)
+		}
+		s.Finished = moment(finished)
+		list = append(list, s)
+		return err
+	}, g.ask("person, status, note, due_at, attempts, lease, generation, finished_at", "people", "person"), g.args...)
+	if err != nil {
+		return nil, err
+	}
+	// Rows come sorted by person, as the list is; what nobody of it has is left out.
+	accounts, err := perPerson(ctx, r, list, func(rows *sql.Rows) (person roles.Email, k roles.Known, err error) {
+		var since int64
+		err = rows.Scan(&person, &k.ID, &k.Created, &k.Held, &since, &k.InviteDue)
+		k.HeldSince = moment(since)
+		return person, k, err
+	}, g.ask("person, account, created, held, held_since, invite_due", "accounts", "person, account"), g.args)
+	if err != nil {
+		return nil, err
+	}
+	holdings, err := perPerson(ctx, r, list, func(rows *sql.Rows) (person roles.Email, h roles.Holding, err error) {
+		err = rows.Scan(&person, &h.Account, &h.Role, &h.Ours, &h.State)
+		return person, h, err
+	}, g.ask("person, account, role, ours, state", "holdings", "person, account, role"), g.args)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := perPerson(ctx, r, list, func(rows *sql.Rows) (roles.Email, roles.Fact, error) {
+		f, err := scanFact(rows.Scan)
+		return f.Person, f, err
+	}, g.ask(factColumns, "facts", "person"), g.args)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		list[i].Accounts, list[i].Holdings, list[i].Facts = accounts[i], holdings[i], facts[i]
+	}
+	return list, r.explain(ctx, list)
+}
+
+// explain adds to everybody's own facts those that explain them; see factsAbout.
+func (r run) explain(ctx context.Context, list []roles.Standing) error {
+	b := newBackground()
+	for i := range list {
+		facts := list[i].Facts
+		slices.SortFunc(facts, func(a, b roles.Fact) int {
+			return cmp.Or(a.Bought.Compare(b.Bought), cmp.Compare(a.Shop, b.Shop), cmp.Compare(a.Ref, b.Ref))
+		})
+		b.wants(facts)
+	}
+	if err := b.read(ctx, r); err != nil {
+		return err
+	}
+	for i := range list {
+		list[i].Facts = b.about(list[i].Facts)
+	}
+	return nil
+}
+
+// perPerson cuts one long list into a part for each of the people.
+func perPerson[V any](ctx context.Context, r run, list []roles.Standing, scan func(*sql.Rows) (roles.Email, V, error), query string, args []any) ([][]V, error) {
+	all := make([]V, 0, len(list))
+	ends := make([]int, len(list)) // in all
+	at := 0
+	err := r.each(ctx, func(rows *sql.Rows) error {
+		person, v, err := scan(rows)
+		for at < len(list) && list[at].Person < person {
+			at++
+		}
+		if at < len(list) && list[at].Person == person {
+			all = append(all, v)
+			ends[at] = len(all)
+		}
+		return err
+	}, query, args...)
+	parts, from := make([][]V, len(list)), 0
+	for i, end := range ends {
+		if end > from { // else they have none
+			parts[i] = all[from:end:end]
+			from = end
+		}
+	}
+	return parts, err
+}
