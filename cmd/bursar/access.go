@@ -61,7 +61,7 @@ func (a *App) buildAccess(ctx context.Context, cfg Config) (err error) {
 			return err
 		}
 	}
-	if a.sessions, err = newSessions(cfg, a.store, ring, a.verifier, a.log); err != nil {
+	if a.sessions, err = newSessions(cfg, a.store, ring, a.verifier, a.loggedIn, a.log); err != nil {
 		return err
 	}
 	if a.basic, err = newBasic(cfg, a.log); err != nil {
@@ -264,15 +264,26 @@ func newBasic(cfg Config, log *slog.Logger) (*basic.Users, error) {
 	return users, nil
 }
 
+// loggedIn has a held account looked at: its owner may just have proved the
+// mailbox, and should not wait for the next look.
+func (a *App) loggedIn(ctx context.Context, issuer, subject string) {
+	if !a.cfg.sells() || !slices.Contains(a.tenantIssuers, issuer) {
+		return
+	}
+	if _, err := a.store.HintHeld(ctx, subject); err != nil {
+		a.log.Warn("cannot look at an account that has just logged in; if it is held it waits for its next look", "err", err)
+	}
+}
+
 // newSessions is nil without a login.
-func newSessions(cfg Config, st *store.Store, ring *login.KeyRing, verifier *provider.Verifier, log *slog.Logger) (*login.Manager, error) {
+func newSessions(cfg Config, st *store.Store, ring *login.KeyRing, verifier *provider.Verifier, onLogin func(context.Context, string, string), log *slog.Logger) (*login.Manager, error) {
 	if len(cfg.Logins) == 0 {
 		return nil, nil
 	}
 	lc := login.Config{
 		Sessions: st.Sessions(), Verify: verifier.VerifyIDToken, VerifyLogout: verifier.VerifyLogoutToken,
 		PublicURL: cfg.publicURL(), Keys: ring, Idle: time.Duration(cfg.Sessions.Idle), Absolute: time.Duration(cfg.Sessions.Absolute),
-		AfterLogin: cfg.Sessions.AfterLogin, AfterLogout: cfg.Sessions.AfterLogout, Origins: cfg.CORS.Origins, Log: log,
+		AfterLogin: cfg.Sessions.AfterLogin, AfterLogout: cfg.Sessions.AfterLogout, Origins: cfg.CORS.Origins, OnLogin: onLogin, Log: log,
 	}
 	for _, l := range cfg.Logins {
 		lc.Providers = append(lc.Providers, login.Provider{
@@ -297,7 +308,7 @@ func sessionsBeside(ctx context.Context, cfg Config, st *store.Store) (*login.Ma
 	if err != nil {
 		return nil, err
 	}
-	return newSessions(cfg, st, ring, verifier, nil)
+	return newSessions(cfg, st, ring, verifier, nil, nil)
 }
 
 // keyRing encrypts what is kept at rest.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -28,6 +29,8 @@ type App struct {
 
 	// What was bought, and what it allows; nil without a shop.
 	directory  *auth0.Directory
+	sync       *syncParts
+	schedule   *roles.Schedule // nil: no sync by itself
 	resolver   *roles.Resolver
 	reconciler *roles.Reconciler
 	receiver   *webhooks.Receiver
@@ -77,6 +80,9 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles
 		return nil, hinted(err, "store.url in the config names the database")
 	}
 	a.closers = append(a.closers, a.store.Close)
+	if err := a.noticeRestore(ctx); err != nil {
+		return nil, err
+	}
 
 	// A port that the system chose is known only now.
 	if cfg.Server.PublicURL == "" && cfg.publicURL() != "" {
@@ -106,10 +112,9 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles
 // buildShop is everything that a shop needs: the catalog, and the stream in
 // which facts become roles.
 func (a *App) buildShop(ctx context.Context, cfg Config, onStep func(roles.Step)) (err error) {
-	if a.directory, err = newDirectory(cfg, a.log); err != nil {
+	if err := a.buildClients(cfg); err != nil {
 		return err
 	}
-	a.closers = append(a.closers, a.directory.Close)
 
 	step := func(s roles.Step) {
 		a.metrics.steps.WithLabelValues(string(s.Word)).Inc()
@@ -141,20 +146,54 @@ func (a *App) buildShop(ctx context.Context, cfg Config, onStep func(roles.Step)
 	if err := a.buildFacts(cfg, shops, step); err != nil {
 		return err
 	}
+	if err := a.buildSync(cfg); err != nil {
+		return err
+	}
 	return a.greetCatalog(ctx)
 }
 
-// newDirectory is our client at the provider. It asks nobody.
-func newDirectory(cfg Config, log *slog.Logger) (*auth0.Directory, error) {
-	d, err := auth0.New(auth0.Config{
-		Domain: cfg.Provider.Domain, ClientID: cfg.Provider.ClientID, ClientSecret: cfg.Provider.ClientSecret,
-		Audience: cfg.Provider.Audience, Connection: cfg.Provider.Connection,
-		InviteClientID: cfg.Provider.InviteClientID, Log: log,
-	})
-	if err != nil {
-		return nil, hinted(fmt.Errorf("config: provider: %w", err), "config.example.toml explains the keys of [provider]")
+// buildSync is the sync that serve does by itself, if it does.
+func (a *App) buildSync(cfg Config) (err error) {
+	a.sync.resolver = a.resolver
+	if err := a.sync.build(cfg, a.directory, a.log); err != nil || cfg.Sync.Every == 0 {
+		return err
 	}
-	return d, nil
+	limit, err := roles.ParseShare(cfg.Sync.MaxRemovals)
+	if err != nil {
+		return err
+	}
+	sc := roles.ScheduleConfig{
+		Turns: a.store.Turns(), Every: time.Duration(cfg.Sync.Every), Log: a.log,
+		Plan: func(ctx context.Context, w io.Writer) (roles.PlanFoot, error) {
+			return a.sync.planner.Plan(ctx, roles.PlanOptions{Depth: roles.Depth(cfg.Sync.Depth)}, w)
+		},
+	}
+	if cfg.Sync.Apply && cfg.Mode == "apply" {
+		sc.Apply = func(ctx context.Context, plan roles.SavedPlan) (roles.Applied, error) {
+			return a.sync.applier.Apply(ctx, plan, roles.ApplyOptions{MaxRemovals: limit, SkipMoved: true})
+		}
+	}
+	a.schedule, err = roles.NewSchedule(sc)
+	return err
+}
+
+// buildClients are ours at the provider: the one that creates accounts, and
+// those of a sync. They ask nobody yet.
+func (a *App) buildClients(cfg Config) (err error) {
+	if !cfg.Provider.client().set() {
+		return hinted(errors.New("config: provider.client_id: is missing: serve creates accounts"), "the client of [provider.sync_read] is enough for sync plan only")
+	}
+	a.sync = &syncParts{store: a.store}
+	a.closers = append(a.closers, a.sync.Close)
+	if a.sync.budget, err = newBudget(cfg, a.store, a.log); err != nil {
+		return err
+	}
+	a.directory, a.sync.read, a.sync.write, err = openClients(cfg, a.sync.budget, a.log)
+	if err != nil {
+		return err
+	}
+	a.sync.closers = []func() error{a.directory.Close, a.sync.read.Close, a.sync.write.Close}
+	return nil
 }
 
 // openShops builds the adapters, by name. They ask nobody yet.
@@ -233,11 +272,7 @@ func (a *App) buildFacts(cfg Config, shops map[string]*gumroad.Shop, step func(r
 	if err != nil {
 		return err
 	}
-	a.reconciler, err = roles.NewReconciler(roles.ReconcilerConfig{
-		Ledger: a.store.Ledger(), Directory: a.directory, Catalog: a.resolver.Catalog,
-		Accounts: roles.AccountPolicy{Connection: cfg.Provider.Connection, Trusted: cfg.Provider.TrustedConnections, OnlyBest: cfg.Provider.OnlyBestAccount},
-		Observe:  cfg.Mode == "observe", Invite: cfg.Provider.Invite, OnStep: step, Log: a.log,
-	})
+	a.reconciler, err = newReconciler(cfg, a.store, a.directory, a.resolver.Catalog, step, a.log)
 	return err
 }
 

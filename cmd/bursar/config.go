@@ -18,23 +18,25 @@ import (
 // Config is the configuration file; config.example.toml says each key in a
 // sentence. A test holds the two together.
 type Config struct {
-	Mode     string                `toml:"mode"`
-	Log      LogConfig             `toml:"log"`
-	Server   ServerConfig          `toml:"server"`
-	Store    StoreConfig           `toml:"store"`
-	Provider ProviderConfig        `toml:"provider"`
-	Embedded EmbeddedConfig        `toml:"embedded"`
-	Shops    map[string]ShopConfig `toml:"shops"`
-	Catalog  []CatalogLine         `toml:"catalog"`
-	Roles    map[string]RoleConfig `toml:"roles"`
-	Issuers  []IssuerConfig        `toml:"issuers"`
-	Sessions SessionsConfig        `toml:"sessions"`
-	Logins   []LoginConfig         `toml:"logins"`
-	CORS     CORSConfig            `toml:"cors"`
-	Basic    BasicConfig           `toml:"basic"`
-	Check    CheckConfig           `toml:"check"`
-	Routes   []RouteConfig         `toml:"routes"`
-	Tokens   []TokenConfig         `toml:"tokens"`
+	Mode      string                `toml:"mode"`
+	Log       LogConfig             `toml:"log"`
+	Server    ServerConfig          `toml:"server"`
+	Store     StoreConfig           `toml:"store"`
+	Provider  ProviderConfig        `toml:"provider"`
+	Embedded  EmbeddedConfig        `toml:"embedded"`
+	Shops     map[string]ShopConfig `toml:"shops"`
+	Catalog   []CatalogLine         `toml:"catalog"`
+	Roles     map[string]RoleConfig `toml:"roles"`
+	Issuers   []IssuerConfig        `toml:"issuers"`
+	Sessions  SessionsConfig        `toml:"sessions"`
+	Logins    []LoginConfig         `toml:"logins"`
+	CORS      CORSConfig            `toml:"cors"`
+	Basic     BasicConfig           `toml:"basic"`
+	Check     CheckConfig           `toml:"check"`
+	Routes    []RouteConfig         `toml:"routes"`
+	Tokens    []TokenConfig         `toml:"tokens"`
+	Sync      SyncConfig            `toml:"sync"`
+	Retention RetentionConfig       `toml:"retention"`
 }
 
 type LogConfig struct {
@@ -59,6 +61,10 @@ type ProviderConfig struct {
 	Domain             string   `toml:"domain"`
 	ClientID           string   `toml:"client_id"`
 	ClientSecret       secret   `toml:"client_secret"`
+	PrivateKey         secret   `toml:"private_key"`
+	KeyID              string   `toml:"key_id"`
+	SigningAlgorithm   string   `toml:"signing_algorithm"`
+	Plan               string   `toml:"plan"`
 	Audience           string   `toml:"audience"`
 	Connection         string   `toml:"connection"`
 	TrustedConnections []string `toml:"trusted_connections"`
@@ -66,6 +72,9 @@ type ProviderConfig struct {
 	Invite             bool     `toml:"invite"`
 	InviteClientID     string   `toml:"invite_client_id"`
 	Issuers            []string `toml:"issuers"`
+
+	SyncRead  ClientConfig `toml:"sync_read"`
+	SyncWrite ClientConfig `toml:"sync_write"`
 }
 
 type EmbeddedConfig struct {
@@ -126,10 +135,12 @@ func defaults() Config {
 			TrustedConnections: []string{"Username-Password-Authentication", "google-oauth2"},
 			Invite:             true,
 		},
-		Embedded: EmbeddedConfig{Tenant: "127.0.0.1:8090", Shop: "127.0.0.1:8091"},
-		Sessions: SessionsConfig{Idle: duration(24 * time.Hour), Absolute: duration(7 * 24 * time.Hour), AfterLogin: "/", AfterLogout: "/"},
-		Basic:    BasicConfig{Charset: "UTF-8", WrongPerUser: 10, WrongPerAddress: 50},
-		Check:    CheckConfig{Headers: "off"},
+		Embedded:  EmbeddedConfig{Tenant: "127.0.0.1:8090", Shop: "127.0.0.1:8091"},
+		Sessions:  SessionsConfig{Idle: duration(24 * time.Hour), Absolute: duration(7 * 24 * time.Hour), AfterLogin: "/", AfterLogout: "/"},
+		Basic:     BasicConfig{Charset: "UTF-8", WrongPerUser: 10, WrongPerAddress: 50},
+		Check:     CheckConfig{Headers: "off"},
+		Sync:      SyncConfig{Depth: "believed", MaxRemovals: "5%"},
+		Retention: RetentionConfig{}.defaults(),
 	}
 }
 
@@ -283,6 +294,11 @@ func (c *Config) resolveSecrets(f *faults) {
 	}
 	resolve("store.url", &c.Store.URL)
 	resolve("provider.client_secret", &c.Provider.ClientSecret)
+	resolve("provider.private_key", &c.Provider.PrivateKey)
+	for key, client := range map[string]*ClientConfig{"provider.sync_read": &c.Provider.SyncRead, "provider.sync_write": &c.Provider.SyncWrite} {
+		resolve(key+".client_secret", &client.ClientSecret)
+		resolve(key+".private_key", &client.PrivateKey)
+	}
 	for name, s := range c.Shops {
 		key := "shops." + name
 		resolve(key+".access_token", &s.AccessToken)

@@ -46,6 +46,8 @@ func (c *Config) check(f *faults) {
 		is.check(f, fmt.Sprintf("issuers[%d]", i))
 	}
 	c.checkAccess(f)
+	c.checkSync(f)
+	c.Retention.check(f)
 	slices.Sort(*f)
 }
 
@@ -59,11 +61,14 @@ func (c *Config) checkProvider(f *faults) {
 		if p.Domain == "" {
 			f.add("provider.domain", `is missing: your tenant's domain, such as "school.eu.auth0.com"`)
 		}
-		if p.ClientID == "" {
-			f.add("provider.client_id", "is missing: the id of the machine-to-machine application")
+		// Whoever only makes plans has the client that reads, and no other.
+		if p.client().set() || !p.SyncRead.set() {
+			p.client().check(f, "provider")
 		}
-		if p.ClientSecret == "" {
-			f.add("provider.client_secret", `is missing: use "env:NAME" or "file:PATH"`)
+		for key, client := range map[string]ClientConfig{"provider.sync_read": p.SyncRead, "provider.sync_write": p.SyncWrite} {
+			if client.set() {
+				client.check(f, key)
+			}
 		}
 	}
 	if p.Connection == "" {

@@ -72,7 +72,7 @@ func (x *examination) examine(ctx context.Context, path string) {
 	}
 	defer st.Close()
 	x.database(ctx, st)
-	directory := x.provider(ctx, cfg)
+	directory := x.provider(ctx, cfg, st)
 	x.keys(ctx, cfg)
 	x.access(ctx, cfg.standIn(), st)
 	if cfg.sells() {
@@ -128,7 +128,7 @@ func (x *examination) access(ctx context.Context, cfg Config, st *store.Store) {
 }
 
 // provider returns nil where there is nobody to ask.
-func (x *examination) provider(ctx context.Context, cfg Config) *auth0.Directory {
+func (x *examination) provider(ctx context.Context, cfg Config, st *store.Store) *auth0.Directory {
 	if !cfg.sells() {
 		return nil // nobody is asked about people
 	}
@@ -136,28 +136,50 @@ func (x *examination) provider(ctx context.Context, cfg Config) *auth0.Directory
 		x.ok("provider", "embedded: for trying out; it lives only while serve runs")
 		return nil
 	}
-	d, err := newDirectory(cfg, nil)
+	b, err := newBudget(cfg, st, nil)
 	if err != nil {
 		x.bad("provider", "%v", err)
 		return nil
 	}
-	report, err := d.Scopes(ctx)
+	enrol, read, write, err := openClients(cfg, b, nil)
 	if err != nil {
-		x.bad("provider", "%v\ncheck provider.domain, client_id and client_secret", err)
+		x.bad("provider", "%v", err)
 		return nil
 	}
-	x.ok("provider", "%s knows our client", cfg.Provider.Domain)
+	if enrol == nil {
+		x.bad("provider", "provider.client_id is missing: serve creates accounts\nthe client of [provider.sync_read] is enough for sync plan only")
+	} else if !x.client(ctx, cfg, "", "provider", enrol) {
+		enrol = nil
+	}
+	if cfg.Provider.SyncRead.set() {
+		x.client(ctx, cfg, "sync_read ", "provider.sync_read", read)
+	}
+	if cfg.Provider.SyncWrite.set() {
+		x.client(ctx, cfg, "sync_write ", "provider.sync_write", write)
+	}
+	return enrol
+}
+
+// client asks for a token of one client and compares what it carries with what
+// its duties need.
+func (x *examination) client(ctx context.Context, cfg Config, which, key string, d *auth0.Directory) bool {
+	report, err := d.Scopes(ctx)
+	if err != nil {
+		x.bad(which+"provider", "%v\ncheck %s: client_id, and client_secret or private_key", err, key)
+		return false
+	}
+	x.ok(which+"provider", "%s knows our client", cfg.Provider.Domain)
 	switch {
 	case len(report.Missing) > 0:
-		x.bad("scopes", "missing: %s\nadd them to the client's grant for the Management API", strings.Join(report.Missing, " "))
+		x.bad(which+"scopes", "missing: %s\nadd them to the client's grant for the Management API", strings.Join(report.Missing, " "))
 	case len(report.Excess) > 0:
-		x.bad("scopes", "more than the duty needs: %s\ntake them out of the client's grant", strings.Join(report.Excess, " "))
+		x.bad(which+"scopes", "more than the duty needs: %s\ntake them out of the client's grant", strings.Join(report.Excess, " "))
 	case !report.Known:
-		x.ok("scopes", "the provider does not say what the token carries")
+		x.ok(which+"scopes", "the provider does not say what the token carries")
 	default:
-		x.ok("scopes", "exactly what the duty needs")
+		x.ok(which+"scopes", "exactly what the duty needs")
 	}
-	return d
+	return true
 }
 
 // inspected makes a key set fetch: a token by a key that nobody has.

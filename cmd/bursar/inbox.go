@@ -144,6 +144,10 @@ func inboxShowCommand() *cobra.Command {
 			if !d.Due.IsZero() {
 				fmt.Fprintf(w, "\ndue       %s, after %d failures", d.Due.UTC().Format(time.RFC3339), d.Attempts)
 			}
+			if !d.Emptied.IsZero() {
+				fmt.Fprintf(w, "\n\nwhat it said was let go of at %s; sent again, it is kept again\n", d.Emptied.UTC().Format(time.RFC3339))
+				return nil
+			}
 			fmt.Fprintln(w, "\n\nas kept, without card details and addresses:")
 			for pair := range strings.SplitSeq(string(d.Body), "&") {
 				key, value, _ := strings.Cut(pair, "=")
@@ -203,8 +207,11 @@ func deliveryID(s string) (int64, error) {
 }
 
 func unknownDelivery(err error) error {
-	if errors.Is(err, store.ErrUnknown) {
+	switch {
+	case errors.Is(err, store.ErrUnknown):
 		return hinted(err, `"bursar inbox list" shows the numbers there are`)
+	case errors.Is(err, store.ErrEmptied):
+		return hinted(err, `press "resend" in the shop; the purchase itself is known, and "bursar person EMAIL" shows it`)
 	}
 	return err
 }

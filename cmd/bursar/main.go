@@ -20,12 +20,22 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := rootCommand().ExecuteContext(ctx); err != nil {
+	err := rootCommand().ExecuteContext(ctx)
+	if code := exitCode(0); errors.As(err, &code) {
+		return int(code)
+	}
+	if err != nil {
 		complain(os.Stderr, err)
 		return 1
 	}
 	return 0
 }
+
+// exitCode ends a verb that has said everything already: 2 means that something
+// waits to be done.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit %d", int(c)) }
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
@@ -42,7 +52,7 @@ Begin with:  bursar demo`,
 		return hinted(err, `"`+cmd.CommandPath()+` --help" lists the flags`)
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(demoCommand(), serveCommand(), personCommand(), inboxCommand(), tokenCommand(), policyCommand(), passwordCommand(), doctorCommand())
+	root.AddCommand(demoCommand(), serveCommand(), personCommand(), syncCommand(), inboxCommand(), tokenCommand(), policyCommand(), passwordCommand(), doctorCommand(), backupCommand())
 	return root
 }
 

@@ -88,7 +88,7 @@ func runScripts(t *testing.T, p testscript.Params, url func(testing.TB) string) 
 		return nil
 	}
 	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){}
-	for _, some := range []map[string]verb{serviceVerbs, shopVerbs, tenantVerbs, browserVerbs, tokenVerbs, schoolVerbs} {
+	for _, some := range []map[string]verb{serviceVerbs, shopVerbs, tenantVerbs, browserVerbs, tokenVerbs, schoolVerbs, syncVerbs} {
 		maps.Copy(p.Cmds, commands(some))
 	}
 	testscript.Run(t, p)

@@ -47,7 +47,7 @@ func personCommand() *cobra.Command {
 			return nil
 		})
 	}
-	cmd.AddCommand(signOutCommand())
+	cmd.AddCommand(signOutCommand(), forgetCommand(), exportCommand())
 	return cmd
 }
 

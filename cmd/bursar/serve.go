@@ -79,6 +79,10 @@ func (a *App) Run(ctx context.Context) error {
 		start(work, "people", a.reconciler.Run)
 		start(work, "old decisions", a.forgetRemovals)
 	}
+	start(work, "retention", a.retain(a.cfg.Retention))
+	if a.schedule != nil {
+		start(work, "sync", a.schedule.Run)
+	}
 	if a.sessions != nil {
 		start(work, "sessions", a.sessions.Run)
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -37,6 +39,33 @@ var serviceVerbs = map[string]verb{
 			return w.set(args[0], v)
 		}
 		return w.set(args[0], args[1])
+	}},
+	// exits CODE COMMAND ... runs a command that must end with just that code.
+	"exits": {2, "CODE COMMAND ...", func(w *world, ts *testscript.TestScript, args []string) error {
+		err := ts.Exec(args[1], args[2:]...)
+		code := 0
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+			code = exit.ExitCode()
+		} else if err != nil {
+			return err
+		}
+		if strconv.Itoa(code) != args[0] {
+			return fmt.Errorf("it ended with %d, want %s", code, args[0])
+		}
+		return nil
+	}},
+	// until-exec repeats a command until what it prints matches.
+	"until-exec": {2, "REGEXP COMMAND ...", func(w *world, ts *testscript.TestScript, args []string) error {
+		want, err := regexp.Compile(args[0])
+		if err != nil {
+			return err
+		}
+		return w.await(args[0], func() (bool, error) {
+			cmd := exec.Command(args[1], args[2:]...)
+			cmd.Dir, cmd.Env = ts.MkAbs("."), append(os.Environ(), "PATH="+ts.Getenv("PATH"))
+			out, _ := cmd.CombinedOutput()
+			return want.Match(out), nil
+		})
 	}},
 	// get PATH asks the operations listener, or any other URL, and prints status and body.
 	"get": {1, "PATH", func(w *world, ts *testscript.TestScript, args []string) error {

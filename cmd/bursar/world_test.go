@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -43,6 +44,7 @@ type world struct {
 
 	settings map[string]any // of the config file
 	private  []string       // must never be in a log
+	program  string         // empty means the bursar that is tested
 	child    *exec.Cmd      // nil: not running
 	exited   chan error
 	books    *store.Store // opened when first asked
@@ -177,7 +179,7 @@ func (w *world) serve(resolved bool, env ...string) error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command("bursar", "serve", "--config", w.config)
+	cmd := exec.Command(cmp.Or(w.program, "bursar"), "serve", "--config", w.config)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = w.dir, log, log
 	cmd.Env = append(os.Environ(), env...)
 	if err := cmd.Start(); err != nil {

@@ -114,7 +114,7 @@ func TestEachAnswerHasItsMeaning(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := &stub{api: always(c.status, c.body, c.headers...)}
-			d := directory(t, s, func(c *Config) { c.Now = func() time.Time { return now } })
+			d := directory(t, s, func(c *Config) { c.Now = func() time.Time { return now } }, withRoom)
 			got := *trouble(t, c.do(t.Context(), d), c.want.Kind)
 			if got.Doing == "" {
 				t.Error("it does not say what we were doing")

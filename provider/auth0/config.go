@@ -8,10 +8,12 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
 	"bursar/provider"
+	"bursar/provider/budget"
 
 	"github.com/auth0/go-auth0/management"
 )
@@ -23,8 +25,8 @@ const DefaultConnection = "Username-Password-Authentication"
 // brings no timeout of its own.
 const callTimeout = 10 * time.Second
 
-// Config says which tenant, and as whom. Domain, ClientID and ClientSecret
-// are required.
+// Config says which tenant, and as whom. Domain, ClientID and one of
+// ClientSecret and PrivateKey are required.
 type Config struct {
 	// Domain is the tenant's own domain, "school.eu.auth0.com", not a custom
 	// one. A base URL is taken too: https with any host and port, http for
@@ -32,11 +34,18 @@ type Config struct {
 	Domain       string
 	ClientID     string
 	ClientSecret provider.Secret
+	// PrivateKey is an RSA key of 2048 to 4096 bits, as PEM (PKCS #8 or PKCS #1),
+	// whose public half is registered with the application: the client signs a
+	// short proof with it for each token (private_key_jwt), and no secret travels.
+	PrivateKey provider.Secret
+	KeyID      string // of PrivateKey, as Auth0 shows it; may be empty
+	Algorithm  string // the one that PrivateKey is registered for: RS256, RS384 or PS256; empty means RS256
 
 	Audience       string           // of the Management API; empty means the base URL + "/api/v2/"
 	Connection     string           // where accounts are created; empty means DefaultConnection
 	InviteClientID string           // the application in whose name the invite mail goes out; empty means ClientID
-	Duties         []Duty           // what the client is for, to tell missing and excess scopes; empty means Enrol
+	Duties         []Duty           // what the client is for, to tell missing and excess scopes; empty means all of Duties
+	Budget         *budget.Limiter  // of the tenant, the same for all its clients; nil: one of our own, which learns the plan
 	Client         *http.Client     // its Transport and Timeout are used, its other fields not; nil means ours, with 10s
 	Now            func() time.Time // nil means time.Now
 	Log            *slog.Logger     // nil means silence
@@ -57,8 +66,14 @@ func New(cfg Config) (*Directory, error) {
 	if cfg.ClientID == "" {
 		fault("client id is missing")
 	}
-	if cfg.ClientSecret == "" {
-		fault("client secret is missing")
+	sign, err := signerOf(cfg)
+	switch {
+	case cfg.ClientSecret == "" && cfg.PrivateKey == "":
+		fault("client secret is missing, and there is no private key in its place")
+	case cfg.ClientSecret != "" && cfg.PrivateKey != "":
+		fault("client secret and private key are both given: one proves the client, take out the other")
+	case err != nil:
+		fault("%w", err)
 	}
 	for _, f := range []struct{ name, value string }{
 		{"client id", cfg.ClientID},
@@ -66,6 +81,7 @@ func New(cfg Config) (*Directory, error) {
 		{"audience", cfg.Audience},
 		{"connection", cfg.Connection},
 		{"invite client id", cfg.InviteClientID},
+		{"key id", cfg.KeyID},
 	} {
 		// The value is not shown: one of them is the secret, and people paste
 		// into the wrong line.
@@ -77,7 +93,7 @@ func New(cfg Config) (*Directory, error) {
 		if len(d.Scopes) == 0 {
 			fault("duty %q names no scope", d.Name)
 		}
-		for _, s := range d.Scopes {
+		for _, s := range slices.Concat(d.Scopes, d.May) {
 			if !scopeShape.MatchString(s) {
 				fault("duty %q: %q is not a scope such as \"read:users\"", d.Name, s)
 			}
@@ -97,7 +113,7 @@ func New(cfg Config) (*Directory, error) {
 		cfg.InviteClientID = cfg.ClientID
 	}
 	if len(cfg.Duties) == 0 {
-		cfg.Duties = []Duty{Enrol}
+		cfg.Duties = Duties()
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -105,11 +121,12 @@ func New(cfg Config) (*Directory, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return build(cfg, base)
+	return build(cfg, base, sign)
 }
 
-// build puts the parts together; cfg is checked and complete.
-func build(cfg Config, base *url.URL) (*Directory, error) {
+// build puts the parts together; cfg is checked and complete. sign is nil for a
+// client with a secret.
+func build(cfg Config, base *url.URL, sign *signer) (*Directory, error) {
 	// The timeout is ours to keep, by the context of each call: http.Client's
 	// own would make "our time is up" look like "the caller's time is up".
 	timeout := callTimeout
@@ -131,6 +148,14 @@ func build(cfg Config, base *url.URL) (*Directory, error) {
 		}
 	}
 
+	if cfg.Budget == nil {
+		own, err := ownBudget(cfg, base.Host)
+		if err != nil {
+			return nil, fmt.Errorf("provider/auth0: %w", err)
+		}
+		cfg.Budget = own
+	}
+
 	d := &Directory{
 		base:         base,
 		connection:   cfg.Connection,
@@ -139,8 +164,8 @@ func build(cfg Config, base *url.URL) (*Directory, error) {
 		timeout:      timeout,
 		secret:       cfg.ClientSecret,
 		now:          cfg.Now,
-		tokens:       newTokenSource(cfg, base, client, timeout),
-		gate:         &gate{now: cfg.Now},
+		tokens:       newTokenSource(cfg, base, client, timeout, sign),
+		budget:       cfg.Budget,
 	}
 
 	opts := []management.Option{

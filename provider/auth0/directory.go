@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bursar/provider"
+	"bursar/provider/budget"
 
 	"github.com/auth0/go-auth0/management"
 )
@@ -24,7 +25,7 @@ type Directory struct {
 	secret       provider.Secret
 	now          func() time.Time
 	tokens       *tokenSource
-	gate         *gate
+	budget       *budget.Limiter
 	counts       counts
 }
 
@@ -66,14 +67,12 @@ func (d *Directory) do(ctx context.Context, op operation, private []string, call
 		if lacking := tok.lacking(op.scopes); len(lacking) > 0 {
 			return &provider.Trouble{Kind: provider.MissingScope, Doing: op.doing, Scopes: lacking}
 		}
-		if until, err := d.gate.admit(ctx, op.doing); err != nil {
-			return &provider.Trouble{Kind: provider.Unavailable, Doing: op.doing, Err: err}
-		} else if !until.IsZero() {
-			return &provider.Trouble{Kind: provider.Throttled, Doing: op.doing, RetryAt: until}
+		if err := d.admit(ctx, op); err != nil {
+			return err
 		}
 
 		a := d.attempt(ctx, op, tok, call)
-		retryAt := d.gate.learn(op.doing, a.status, a.header)
+		retryAt := d.learn(ctx, op, a)
 		a.private = append([]string{tok.value, string(d.secret)}, private...)
 
 		if a.status == http.StatusUnauthorized {

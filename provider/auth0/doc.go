@@ -16,10 +16,15 @@
 //   - It does what its duty needs and says what its grant is. A call whose
 //     scope the token lacks is not made: it is provider.MissingScope, with the
 //     scope's name. Scopes nobody needs are reported as excess.
+//   - It proves itself by a secret or by a key; a key never leaves the process.
 //   - It respects the tenant's rate limit, also the part of it that others
-//     use up: a call waits where it stands for two seconds at the most, else
-//     it returns with the time at which to come back.
+//     use up: a call waits where it stands for two seconds at the most, one of
+//     a sync or an audit as long as its context lasts; else it returns with the
+//     time at which to come back. See package budget.
 //   - A call ends when its context ends, also while it waits for a token.
+//
+// Calls lists all that it sends and Duties what each client needs for its part;
+// a Sync gives each call of a sync to the client whose duty it is.
 //
 // It uses the calls of go-auth0, with that library's retries switched off:
 // a repeated POST is a decision, and it belongs to whoever keeps the ledger.

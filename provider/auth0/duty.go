@@ -11,24 +11,35 @@ import (
 type Duty struct {
 	Name   string
 	Scopes []string
+	// May are scopes that make the duty cheaper, but that it does without: they
+	// are neither missing nor excess.
+	May []string
 }
 
-// The duties. Splitting them over several clients makes each one smaller.
+// The duties. One client can have them all; splitting them over several makes
+// each one smaller: see NewSync.
 var (
 	// Enrol is all that webhooks and sweep need: find people, create them,
 	// read, give and take roles.
-	Enrol = Duty{"enrol", []string{
+	Enrol = Duty{Name: "enrol", Scopes: []string{
 		"read:users", "create:users", "update:users",
 		"read:roles", "read:role_members", "create:role_members", "delete:role_members",
 	}}
 	// SyncRead is enough to show what a sync would change.
-	SyncRead = Duty{"sync-read", []string{"read:users", "read:roles", "read:role_members"}}
-	// SyncWrite is enough to carry it out.
-	SyncWrite = Duty{"sync-write", []string{
-		"read:users", "update:users",
-		"read:roles", "read:role_members", "create:role_members", "delete:role_members",
-	}}
+	SyncRead = Duty{Name: "sync-read", Scopes: []string{"read:users", "read:roles", "read:role_members"}}
+	// SyncWrite is what carrying it out takes beside SyncRead. With update:roles
+	// a role can be given to many accounts by one call; but whoever has that scope
+	// can also rename roles and change what they permit, so it is for large
+	// tenants alone.
+	SyncWrite = Duty{
+		Name:   "sync-write",
+		Scopes: []string{"update:users", "create:role_members", "delete:role_members"},
+		May:    []string{"update:roles"},
+	}
 )
+
+// Duties are all there are.
+func Duties() []Duty { return []Duty{Enrol, SyncRead, SyncWrite} }
 
 // A ScopeReport compares what a token carries with what the duties need.
 // The lists are sorted.
@@ -38,7 +49,8 @@ type ScopeReport struct {
 	Known   bool
 	Held    []string
 	Missing []string  // a duty needs it: the calls that do are not made
-	Excess  []string  // no duty needs it: take it out of the client's grant
+	May     []string  // held, and no duty needs it, but one makes use of it
+	Excess  []string  // no duty has a use for it: take it out of the client's grant
 	At      time.Time // when the token was issued
 }
 
@@ -53,32 +65,14 @@ func without(a, b []string) []string {
 	return left
 }
 
-// unionOf returns all scopes of the duties, sorted, each once.
-func unionOf(duties []Duty) []string {
-	var all []string
+// unionOf returns all that the duties need and may use, sorted, each once.
+func unionOf(duties []Duty) (need, may []string) {
 	for _, d := range duties {
-		all = append(all, d.Scopes...)
+		need = append(need, d.Scopes...)
+		may = append(may, d.May...)
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	slices.Sort(need)
+	slices.Sort(may)
+	need = slices.Compact(need)
+	return need, without(slices.Compact(may), need)
 }
-
-// An operation is one call of the Management API and what it takes.
-type operation struct {
-	doing  string
-	scopes []string // all of them
-	// names says that the path names an account, so that a 404 speaks of it
-	// or of a role. Elsewhere a 404 speaks of our configuration.
-	names bool
-}
-
-// What we do, and with which scopes (facts/auth0.md section 2). Assigning
-// takes create:role_members beside update:users since September 2024.
-var (
-	lookUp  = operation{"look up accounts", []string{"read:users"}, false}
-	create  = operation{"create account", []string{"create:users"}, false}
-	rolesOf = operation{"read roles of account", []string{"read:users", "read:roles", "read:role_members"}, true}
-	assign  = operation{"assign roles", []string{"update:users", "create:role_members"}, true}
-	remove  = operation{"remove roles", []string{"update:users", "delete:role_members"}, true}
-	list    = operation{"list roles", []string{"read:roles"}, false}
-)

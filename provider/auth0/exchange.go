@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func (s *tokenSource) exchange(ctx context.Context) (*token, error) {
 	}
 	tok, err := s.ask(ctx, use)
 	var refused *oauth2.RetrieveError
-	if err != nil && !known && errors.As(err, &refused) && refused.Response.StatusCode == http.StatusUnauthorized {
+	if err != nil && !known && s.sign == nil && errors.As(err, &refused) && refused.Response.StatusCode == http.StatusUnauthorized {
 		if again, err2 := s.ask(ctx, oauth2.AuthStyleInHeader); err2 == nil {
 			tok, err, use = again, nil, oauth2.AuthStyleInHeader
 		}
@@ -60,6 +61,16 @@ func (s *tokenSource) ask(ctx context.Context, use style) (*oauth2.Token, error)
 	s.mu.Unlock()
 	conf := s.oauth
 	conf.AuthStyle = use
+	if s.sign != nil {
+		proof, err := s.sign.assertion(s.now())
+		if err != nil {
+			return nil, err
+		}
+		// The map is shared; each request has one of its own.
+		conf.EndpointParams = maps.Clone(conf.EndpointParams)
+		conf.EndpointParams.Set("client_assertion_type", assertionType)
+		conf.EndpointParams.Set("client_assertion", proof)
+	}
 	return conf.Token(context.WithValue(ctx, oauth2.HTTPClient, s.client))
 }
 

@@ -27,7 +27,7 @@ const inviteThrottle = time.Minute
 // one address, not of the tenant.
 func (d *Directory) Invite(ctx context.Context, email string) error {
 	if email == "" {
-		return rejected(operation{doing: inviting}, "no e-mail address was given")
+		return rejected(invite, "no e-mail address was given")
 	}
 	email = strings.ToLower(email)
 	body, err := json.Marshal(map[string]string{
@@ -40,8 +40,8 @@ func (d *Directory) Invite(ctx context.Context, email string) error {
 	}
 	timed, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(timed, http.MethodPost,
-		d.base.String()+"/dbconnections/change_password", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(timed, invite.method,
+		d.base.String()+invite.path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("provider: %s: %w", inviting, err)
 	}
@@ -50,7 +50,7 @@ func (d *Directory) Invite(ctx context.Context, email string) error {
 	d.counts.invite()
 	a := d.post(req, email)
 	a.err = whose(ctx, timed, d.timeout, a.err)
-	if t := a.judge(operation{doing: inviting}, backAt(a.header, d.now(), inviteThrottle)); t != nil {
+	if t := a.judge(invite, backAt(a.header, d.now(), inviteThrottle)); t != nil {
 		if t.Kind == provider.BadCredentials {
 			// There is no credential in this call.
 			t.Kind = provider.Rejected

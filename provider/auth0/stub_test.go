@@ -9,8 +9,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"bursar/provider"
+	"bursar/provider/budget"
 )
 
 const (
@@ -108,6 +110,18 @@ func directory(t *testing.T, s *stub, edit ...func(*Config)) *Directory {
 
 func withLog(b *strings.Builder) func(*Config) {
 	return func(c *Config) { c.Log = slog.New(slog.NewTextHandler(b, nil)) }
+}
+
+// withRoom gives a directory a rate limit that no test reaches. Without, it
+// begins carefully until the first answer tells it the tenant's.
+func withRoom(c *Config) {
+	l, err := budget.New(budget.Config{Tenant: "roomy", Now: c.Now, Plan: budget.Plan{
+		Name: "roomy", Buckets: []budget.Bucket{{Name: "general", Burst: 10_000, Every: time.Millisecond}},
+	}})
+	if err != nil {
+		panic(err)
+	}
+	c.Budget = l
 }
 
 // trouble asserts that err is a Trouble of that kind which says nothing

@@ -53,10 +53,12 @@ var errClosed = errors.New("the directory is closed")
 // lasts.
 type tokenSource struct {
 	oauth   clientcredentials.Config
+	sign    *signer // nil: the client has a secret
 	client  *http.Client
 	timeout time.Duration // of one exchange
 	secrets []string
 	needed  []string // by the duties, sorted
+	useful  []string // to them, but not needed
 	now     func() time.Time
 	log     *slog.Logger
 
@@ -82,23 +84,25 @@ type flight struct {
 	err    error
 }
 
-func newTokenSource(cfg Config, base *url.URL, client *http.Client, timeout time.Duration) *tokenSource {
-	return &tokenSource{
+func newTokenSource(cfg Config, base *url.URL, client *http.Client, timeout time.Duration, sign *signer) *tokenSource {
+	s := &tokenSource{
 		oauth: clientcredentials.Config{
 			ClientID:     cfg.ClientID,
 			ClientSecret: string(cfg.ClientSecret),
-			TokenURL:     base.String() + "/oauth/token",
+			TokenURL:     base.String() + exchange.path,
 			// No scope is asked: Auth0 gives all of the grant anyway, and
 			// refuses the whole token for one ungranted scope.
 			EndpointParams: url.Values{"audience": {cfg.Audience}},
 		},
+		sign:    sign,
 		client:  client,
 		timeout: timeout,
 		secrets: []string{string(cfg.ClientSecret)},
-		needed:  unionOf(cfg.Duties),
 		now:     cfg.Now,
 		log:     cfg.Log,
 	}
+	s.needed, s.useful = unionOf(cfg.Duties)
+	return s
 }
 
 // holding returns a token, if possible one that carries needs: when it does
@@ -230,7 +234,9 @@ func (s *tokenSource) report(tok *token) ScopeReport {
 	r := ScopeReport{Known: tok.known, At: tok.issued, Missing: tok.lacking(s.needed)}
 	if tok.known {
 		r.Held = slices.Clone(tok.scopes)
-		r.Excess = without(tok.scopes, s.needed)
+		spare := without(tok.scopes, s.needed)
+		r.Excess = without(spare, s.useful)
+		r.May = without(spare, r.Excess)
 	}
 	return r
 }

@@ -25,7 +25,7 @@ func TestManyCallsAtOnceShareOneExchange(t *testing.T) {
 			time.Sleep(time.Second)
 			return reply(200, tokenJSON("token-1", Enrol.Scopes...)), nil
 		}
-		d := directory(t, s)
+		d := directory(t, s, withRoom)
 		var wg sync.WaitGroup
 		for range 50 {
 			wg.Go(func() {

@@ -1,6 +1,7 @@
 package auth0test
 
 import (
+	"crypto/rsa"
 	"crypto/subtle"
 	"fmt"
 	"maps"
@@ -11,8 +12,11 @@ import (
 // A Client is an application of the tenant.
 type Client struct {
 	ID     string // empty means a random one
-	Secret string // empty means a random one, unless Public
+	Secret string // empty means a random one, unless Public or PublicKeyPEM
 	Public bool   // has no secret and cannot use client_credentials
+	// PublicKeyPEM, an RSA key, makes it a client of private_key_jwt: it proves
+	// itself by a client_assertion (RS256, RS384, PS256) and has no secret.
+	PublicKeyPEM string
 	// Management are the scopes of its client grant for the Management API.
 	// Its tokens carry all of them, whatever a request asks for.
 	Management []string
@@ -41,6 +45,9 @@ type Client struct {
 	// BackchannelLogout is a URL that gets a logout token whenever a session
 	// ends in which the client took part; empty means none.
 	BackchannelLogout string
+
+	key   *rsa.PublicKey       // PublicKeyPEM; nil without
+	spent map[string]time.Time // jti -> exp of the assertions it has used
 }
 
 // A Dialect is the shape of an API's access tokens.
@@ -78,7 +85,16 @@ func (t *Tenant) addClient(c Client) (Client, error) {
 	if c.ID == "" {
 		c.ID = letters(32)
 	}
-	if c.Secret == "" && !c.Public {
+	if c.PublicKeyPEM != "" {
+		if c.Secret != "" || c.Public || c.TokenAuth != "" {
+			return c, fmt.Errorf("auth0test: client %q: with PublicKeyPEM it has no secret, no TokenAuth, and is not Public", c.ID)
+		}
+		var err error
+		if c.key, err = publicKey(c.PublicKeyPEM); err != nil {
+			return c, fmt.Errorf("auth0test: client %q: %w", c.ID, err)
+		}
+		c.spent = map[string]time.Time{}
+	} else if c.Secret == "" && !c.Public {
 		c.Secret = letters(64)
 	}
 	if t.clients[c.ID] != nil {
@@ -170,5 +186,5 @@ func (c *Client) takes(basic bool) bool {
 
 // spends reports whether the client may be who it says it is.
 func (c *Client) spends(secret string) bool {
-	return !c.Public && subtle.ConstantTimeCompare([]byte(secret), []byte(c.Secret)) == 1
+	return !c.Public && c.key == nil && subtle.ConstantTimeCompare([]byte(secret), []byte(c.Secret)) == 1
 }

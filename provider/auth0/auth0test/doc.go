@@ -41,6 +41,9 @@
 // What a person would do at the dashboard, in the mailbox or in the browser is
 // a method: AddUser, AssignRole, Mailbox, ResetPassword, LearnerToken, SendLogout.
 //
+// It holds a hundred thousand users and more: AddUsers and AssignRoleTo bring
+// them in, and no call takes longer for their number.
+//
 // It does not do: second factors, passkeys, consent, organizations of its own,
 // DPoP, front-channel logout, user search. A new password or a deletion ends the
 // user's sessions and refresh tokens; a logout ends the session alone. It is no identity provider for production: it forgets

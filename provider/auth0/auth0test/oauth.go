@@ -63,9 +63,13 @@ func (t *Tenant) postToken(w http.ResponseWriter, r *request) {
 	}
 }
 
-// client is who asks, by Basic or by the body. Public clients have only an id.
+// client is who asks, by Basic, by the body or by a signature. Public clients
+// have only an id.
 func (t *Tenant) client(w http.ResponseWriter, r *request, p url.Values) (Client, bool) {
 	id, secret, basic := r.BasicAuth()
+	if p.Has("client_assertion") || p.Has("client_assertion_type") {
+		return t.asserted(w, p, basic)
+	}
 	// RFC 6749 section 2.3 allows one way only. Certified clients send both all the
 	// same, with one content.
 	if basic && p.Has("client_secret") && (unescape(secret) != p.Get("client_secret") || unescape(id) != p.Get("client_id")) {
@@ -229,7 +233,7 @@ func (t *Tenant) logIn(conn Connection, email, password string) (User, []string,
 	u := t.userOn(conn.Name, fold(email))
 	var hash string
 	if u != nil {
-		hash = u.hash
+		hash = u.proof()
 	}
 	t.mu.Unlock()
 	if !matches(hash, password) {

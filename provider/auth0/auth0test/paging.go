@@ -19,6 +19,7 @@ type paging struct {
 	cursor        bool // from or take was given: they win over the others
 	from          string
 	take          int
+	known         int // of a longer list, whose beginning alone is at hand; 0: all is
 }
 
 // paging reads and checks the parameters.
@@ -63,27 +64,28 @@ func list[T any](w http.ResponseWriter, p paging, name string, items []T) {
 		answer(w, http.StatusOK, page)
 		return
 	}
-	answer(w, http.StatusOK, map[string]any{name: page, "start": p.page * p.perPage, "limit": p.perPage, "total": len(items)})
+	answer(w, http.StatusOK, map[string]any{name: page, "start": p.page * p.perPage, "limit": p.perPage, "total": max(len(items), p.known)})
 }
 
 // cursorLayout is the moment inside a cursor, as decoded from a recorded one.
 const cursorLayout = "2006-01-02 15:04:05.000000UTC"
 
 // cursor is the opaque word that says: after this one.
-func (m member) cursor() string {
-	return base64.StdEncoding.EncodeToString([]byte(m.at.UTC().Format(cursorLayout) + "," + m.user.ID))
+func (g *gain) cursor() string {
+	return base64.StdEncoding.EncodeToString([]byte(g.moment().Format(cursorLayout) + "," + g.user.ID))
 }
 
-// after reports whether m comes after the cursor, which must have been one.
-func readCursor(s string) (at time.Time, id string, ok bool) {
+// readCursor is the moment in a cursor, and the user, who would decide between
+// two of one moment; this tenant has no such two.
+func readCursor(s string) (at int64, id string, ok bool) {
 	b, err := base64.StdEncoding.DecodeString(s)
 	if err != nil {
-		return at, "", false
+		return 0, "", false
 	}
 	moment, id, ok := strings.Cut(string(b), ",")
 	if !ok {
-		return at, "", false
+		return 0, "", false
 	}
-	at, err = time.Parse(cursorLayout, moment)
-	return at, id, err == nil
+	parsed, err := time.Parse(cursorLayout, moment)
+	return parsed.UnixMicro(), id, err == nil
 }

@@ -1,12 +1,10 @@
 package auth0test
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"slices"
-	"time"
 )
 
 // maxRoles is how many roles one user can have.
@@ -15,6 +13,8 @@ const maxRoles = 50
 // role is a role of the tenant.
 type role struct {
 	id, name, description string
+	gains                 []*gain // who has it, in the order of assignment
+	gone                  int     // how many of them are empty
 }
 
 // AddRole makes a role and returns its id; if there is one of that name, its.
@@ -57,8 +57,10 @@ func (t *Tenant) DeleteRole(nameOrID string) bool {
 		return false
 	}
 	t.roles = slices.DeleteFunc(t.roles, func(o *role) bool { return o == r })
-	for _, held := range t.held {
-		delete(held, r.id)
+	for _, g := range r.gains {
+		if g.user != nil {
+			g.user.held = slices.DeleteFunc(g.user.held, func(o *gain) bool { return o == g })
+		}
 	}
 	return true
 }
@@ -108,8 +110,10 @@ func (t *Tenant) RolesOf(userID string) []string {
 
 func (t *Tenant) roleNames(userID string) []string {
 	names := []string{}
-	for id := range t.held[userID] {
-		names = append(names, t.roleByID(id).name)
+	if u := t.users[userID]; u != nil {
+		for _, g := range u.held {
+			names = append(names, g.role.name)
+		}
 	}
 	slices.Sort(names)
 	return names
@@ -119,11 +123,11 @@ func (t *Tenant) roleNames(userID string) []string {
 func (t *Tenant) AssignRole(userID, role string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r, err := t.userAndRole(userID, role)
+	u, r, err := t.userAndRole(userID, role)
 	if err != nil {
 		return err
 	}
-	t.assign(userID, []string{r.id})
+	t.assign(u, r)
 	return nil
 }
 
@@ -132,64 +136,22 @@ func (t *Tenant) AssignRole(userID, role string) error {
 func (t *Tenant) RemoveRole(userID, role string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r, err := t.userAndRole(userID, role)
+	u, r, err := t.userAndRole(userID, role)
 	if err != nil {
 		return err
 	}
-	delete(t.held[userID], r.id)
+	t.unassign(u, r)
 	return nil
 }
 
-func (t *Tenant) userAndRole(userID, nameOrID string) (*role, error) {
-	if t.users[userID] == nil {
-		return nil, fmt.Errorf("auth0test: no user %q", userID)
+func (t *Tenant) userAndRole(userID, nameOrID string) (*User, *role, error) {
+	u := t.users[userID]
+	if u == nil {
+		return nil, nil, fmt.Errorf("auth0test: no user %q", userID)
 	}
 	r := t.roleBy(nameOrID)
 	if r == nil {
-		return nil, fmt.Errorf("auth0test: no role %q", nameOrID)
+		return nil, nil, fmt.Errorf("auth0test: no role %q", nameOrID)
 	}
-	return r, nil
-}
-
-// assign gives the roles that the user does not have yet. Each assignment has
-// a moment of its own, so that who reads by cursor meets later ones at the
-// end even if the clock stands still. t.mu is held.
-func (t *Tenant) assign(userID string, roleIDs []string) {
-	held := t.held[userID]
-	if held == nil {
-		held = map[string]time.Time{}
-		t.held[userID] = held
-	}
-	for _, id := range roleIDs {
-		if _, ok := held[id]; ok {
-			continue
-		}
-		at := t.now().Truncate(time.Microsecond)
-		if !at.After(t.lastGain) {
-			at = t.lastGain.Add(time.Microsecond)
-		}
-		t.lastGain = at
-		held[id] = at
-	}
-}
-
-// member is one line of a role's members.
-type member struct {
-	at   time.Time
-	user *User
-}
-
-// members lists who holds the role: by the moment of assignment, then by id.
-// t.mu is held.
-func (t *Tenant) members(roleID string) []member {
-	var all []member
-	for userID, held := range t.held {
-		if at, ok := held[roleID]; ok {
-			all = append(all, member{at, t.users[userID]})
-		}
-	}
-	slices.SortFunc(all, func(a, b member) int {
-		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.user.ID, b.user.ID))
-	})
-	return all
+	return u, r, nil
 }

@@ -2,6 +2,7 @@ package auth0test
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -81,13 +82,15 @@ func (t *Tenant) getUserRoles(w http.ResponseWriter, r *request) {
 		return
 	}
 	t.mu.Lock()
-	known := t.users[id] != nil
+	u := t.users[id]
 	var all []roleJSON
-	for roleID := range t.held[id] {
-		all = append(all, t.roleByID(roleID).json())
+	if u != nil {
+		for _, g := range u.held {
+			all = append(all, g.role.json())
+		}
 	}
 	t.mu.Unlock()
-	if !known {
+	if u == nil {
 		noUser(w)
 		return
 	}
@@ -95,8 +98,8 @@ func (t *Tenant) getUserRoles(w http.ResponseWriter, r *request) {
 	list(w, p, "roles", all)
 }
 
-// ids reads a body that is one list of ids.
-func (r *request) ids(w http.ResponseWriter, name string) ([]string, bool) {
+// ids reads a body that is one list of ids; most bounds it, zero means not.
+func (r *request) ids(w http.ResponseWriter, name string, most int) ([]string, bool) {
 	f, ok := r.fields(w, name)
 	if !ok {
 		return nil, false
@@ -113,20 +116,46 @@ func (r *request) ids(w http.ResponseWriter, name string) ([]string, bool) {
 		invalidBody(w, "'Array is too short (0), minimum 1' on property "+name+".")
 		return nil, false
 	}
+	if most > 0 && len(ids) > most {
+		invalidBody(w, fmt.Sprintf("'Array is too long (%d), maximum %d' on property %s.", len(ids), most, name))
+		return nil, false
+	}
 	return ids, true
 }
 
-// userAndRoles finds everybody a role call is about, or answers 404. t.mu is held.
-func (t *Tenant) known(w http.ResponseWriter, userIDs, roleIDs []string) bool {
+// known finds everybody a role call is about, or answers 404. t.mu is held.
+func (t *Tenant) known(w http.ResponseWriter, userIDs, roleIDs []string) (users []*User, roles []*role, ok bool) {
 	for _, id := range userIDs {
-		if t.users[id] == nil {
+		u := t.users[id]
+		if u == nil {
 			noUser(w)
-			return false
+			return nil, nil, false
 		}
+		users = append(users, u)
 	}
 	for _, id := range roleIDs {
-		if t.roleByID(id) == nil {
+		r := t.roleByID(id)
+		if r == nil {
 			noRole(w)
+			return nil, nil, false
+		}
+		roles = append(roles, r)
+	}
+	return users, roles, true
+}
+
+// fits reports whether everybody may have the roles too, or answers 400.
+// t.mu is held.
+func fits(w http.ResponseWriter, users []*User, roles []*role) bool {
+	for _, u := range users {
+		gained := map[*role]bool{}
+		for _, r := range roles {
+			if u.holds(r) == nil {
+				gained[r] = true
+			}
+		}
+		if len(u.held)+len(gained) > maxRoles {
+			fail(w, http.StatusBadRequest, "A user can have 50 roles at most.", "")
 			return false
 		}
 	}
@@ -138,33 +167,18 @@ func (t *Tenant) postUserRoles(w http.ResponseWriter, r *request) {
 	if !ok {
 		return
 	}
-	roles, ok := r.ids(w, "roles")
+	ids, ok := r.ids(w, "roles", 0)
 	if !ok {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.known(w, []string{id}, roles) {
+	users, roles, ok := t.known(w, []string{id}, ids)
+	if !ok || !fits(w, users, roles) {
 		return
 	}
-	if t.wouldHold(id, roles) > maxRoles {
-		fail(w, http.StatusBadRequest, "A user can have 50 roles at most.", "")
-		return
-	}
-	t.assign(id, roles)
+	t.assign(users[0], roles...)
 	w.WriteHeader(http.StatusNoContent)
-}
-
-// wouldHold counts the roles after an assignment.
-func (t *Tenant) wouldHold(userID string, roleIDs []string) int {
-	all := map[string]bool{}
-	for id := range t.held[userID] {
-		all[id] = true
-	}
-	for _, id := range roleIDs {
-		all[id] = true
-	}
-	return len(all)
 }
 
 func (t *Tenant) deleteUserRoles(w http.ResponseWriter, r *request) {
@@ -172,40 +186,35 @@ func (t *Tenant) deleteUserRoles(w http.ResponseWriter, r *request) {
 	if !ok {
 		return
 	}
-	roles, ok := r.ids(w, "roles")
+	ids, ok := r.ids(w, "roles", 0)
 	if !ok {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.known(w, []string{id}, roles) {
+	users, roles, ok := t.known(w, []string{id}, ids)
+	if !ok {
 		return
 	}
 	for _, role := range roles {
-		delete(t.held[id], role)
+		t.unassign(users[0], role)
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
 func (t *Tenant) postRoleUsers(w http.ResponseWriter, r *request) {
-	users, ok := r.ids(w, "users")
+	ids, ok := r.ids(w, "users", t.cfg.MostAtOnce)
 	if !ok {
 		return
 	}
-	role := r.PathValue("id")
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.known(w, users, []string{role}) {
+	users, roles, ok := t.known(w, ids, []string{r.PathValue("id")})
+	if !ok || !fits(w, users, roles) {
 		return
 	}
-	for _, id := range users {
-		if t.wouldHold(id, []string{role}) > maxRoles {
-			fail(w, http.StatusBadRequest, "A user can have 50 roles at most.", "")
-			return
-		}
-	}
-	for _, id := range users {
-		t.assign(id, []string{role})
+	for _, u := range users {
+		t.assign(u, roles...)
 	}
 	answer(w, http.StatusOK, struct{}{})
 }
@@ -218,8 +227,8 @@ type memberJSON struct {
 	Name    string `json:"name"`
 }
 
-func (m member) json() memberJSON {
-	return memberJSON{m.user.ID, m.user.Email, m.user.Picture, m.user.Name}
+func (g *gain) json() memberJSON {
+	return memberJSON{g.user.ID, g.user.Email, g.user.Picture, g.user.Name}
 }
 
 func (t *Tenant) getRoleUsers(w http.ResponseWriter, r *request) {
@@ -233,43 +242,42 @@ func (t *Tenant) getRoleUsers(w http.ResponseWriter, r *request) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.known(w, nil, []string{r.PathValue("id")}) {
+	_, roles, ok := t.known(w, nil, []string{r.PathValue("id")})
+	if !ok {
 		return
 	}
-	all := t.members(r.PathValue("id"))
 	if p.cursor {
-		t.listFrom(w, p, all)
+		listFrom(w, p, roles[0])
 		return
 	}
-	users := make([]memberJSON, len(all))
-	for i, m := range all {
-		users[i] = m.json()
+	all, _ := roles[0].after(0, (p.page+1)*p.perPage)
+	p.known = roles[0].members()
+	list(w, p, "users", membersJSON(all))
+}
+
+func membersJSON(gains []*gain) []memberJSON {
+	users := make([]memberJSON, len(gains))
+	for i, g := range gains {
+		users[i] = g.json()
 	}
-	list(w, p, "users", users)
+	return users
 }
 
 // listFrom answers a cursor call: no totals even if they were asked for, and
 // no next on the last page.
-func (t *Tenant) listFrom(w http.ResponseWriter, p paging, all []member) {
+func listFrom(w http.ResponseWriter, p paging, r *role) {
+	var at int64
 	if p.from != "" {
-		at, id, ok := readCursor(p.from)
-		if !ok {
+		var ok bool
+		if at, _, ok = readCursor(p.from); !ok {
 			invalidQuery(w, "'Object didn't pass validation for format checkpoint' on property from.")
 			return
 		}
-		all = slices.DeleteFunc(all, func(m member) bool {
-			return cmp.Or(m.at.Compare(at), cmp.Compare(m.user.ID, id)) <= 0
-		})
 	}
-	body := map[string]any{}
-	page := all[:min(p.take, len(all))]
-	if len(page) < len(all) {
+	page, more := r.after(at, p.take)
+	body := map[string]any{"users": membersJSON(page)}
+	if more {
 		body["next"] = page[len(page)-1].cursor()
 	}
-	users := make([]memberJSON, len(page))
-	for i, m := range page {
-		users[i] = m.json()
-	}
-	body["users"] = users
 	answer(w, http.StatusOK, body)
 }

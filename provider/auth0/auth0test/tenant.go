@@ -49,6 +49,7 @@ type Config struct {
 	Backchannel http.RoundTripper // sends logout tokens; nil means the network
 
 	Plan        Plan             // rate limits; the zero value is Unlimited
+	MostAtOnce  int              // users per POST /roles/{id}/users, beyond which it is a 400; zero means any number, for no limit is documented
 	RetryAfter  bool             // answer 429 with a Retry-After header too
 	LimitMails  bool             // at most 10 password mails at once per e-mail, then 1 a minute
 	TokenLife   time.Duration    // of access tokens; zero means 24h
@@ -87,6 +88,7 @@ type Tenant struct {
 	conns  []Connection
 	faults emulator.Faults[Fault]
 	twists twists
+	proven proven
 	outbox outbox
 
 	mu       sync.Mutex // guards everything below
@@ -96,8 +98,7 @@ type Tenant struct {
 	order    []string           // user ids, oldest first
 	byMail   map[string][]*User // lower-cased address -> users, oldest first
 	roles    []*role
-	held     map[string]map[string]time.Time // user id -> role id -> assigned at
-	lastGain time.Time                       // of the newest assignment
+	lastGain int64 // the moment of the newest assignment, in microseconds
 	mails    map[string][]Mail
 	tickets  map[string]*ticket
 	newest   map[errand]string // the one good ticket of each kind
@@ -151,7 +152,6 @@ func newTenant(cfg Config) (*Tenant, error) {
 		users:   map[string]*User{},
 		byMail:  map[string][]*User{},
 		newest:  map[errand]string{},
-		held:    map[string]map[string]time.Time{},
 		mails:   map[string][]Mail{},
 		tickets: map[string]*ticket{},
 		calls:   map[string]int{},

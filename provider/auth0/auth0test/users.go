@@ -42,7 +42,8 @@ type User struct {
 	LastLogin         time.Time
 	LoginsCount       int
 
-	hash string // PHC string of Password; empty: no login by password
+	hash string  // PHC string of Password; empty: no login by password
+	held []*gain // roles, in the order of assignment
 }
 
 // An Identity is one login of a user.
@@ -55,7 +56,7 @@ type Identity struct {
 
 func (u *User) clone() User {
 	c := *u
-	c.Password, c.Roles = "", nil
+	c.Password, c.Roles, c.held = "", nil, nil
 	c.UserMetadata, c.AppMetadata = maps.Clone(u.UserMetadata), maps.Clone(u.AppMetadata)
 	c.Identities = slices.Clone(u.Identities)
 	return c
@@ -82,7 +83,7 @@ func (t *Tenant) AddUser(u User) User {
 
 func (t *Tenant) addUser(u User) (User, error) {
 	if u.Password != "" {
-		u.hash = hashPassword(u.Password)
+		u.hash = hashLater(u.Password)
 	}
 	var conn Connection
 	var ok bool
@@ -101,19 +102,19 @@ func (t *Tenant) addUser(u User) (User, error) {
 	if err != nil {
 		return u, fmt.Errorf("auth0test: user %q: metadata: %w", u.Email, err)
 	}
-	var roles []string
+	var roles []*role
 	for _, name := range u.Roles {
 		r := t.roleBy(name)
 		if r == nil {
 			return u, fmt.Errorf("auth0test: user %q: no role %q", u.Email, name)
 		}
-		roles = append(roles, r.id)
+		roles = append(roles, r)
 	}
 	kept, err := t.keep(conn, u)
 	if err != nil {
 		return u, fmt.Errorf("auth0test: user %q: %w", u.Email, err)
 	}
-	t.assign(kept.ID, roles)
+	t.assign(kept, roles...)
 	return kept.clone(), nil
 }
 
@@ -263,7 +264,9 @@ func (t *Tenant) forget(id string) bool {
 	t.endUser(id, "account-deleted")
 	t.unindex(u)
 	delete(t.users, id)
-	delete(t.held, id)
+	for len(u.held) > 0 {
+		t.unassign(u, u.held[len(u.held)-1].role)
+	}
 	t.order = slices.DeleteFunc(t.order, func(o string) bool { return o == id })
 	t.voidTicket(errand{id, PasswordMail})
 	t.voidTicket(errand{id, VerificationMail})
