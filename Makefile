@@ -11,7 +11,7 @@ FUZZTIME    ?= 30s
 
 .DEFAULT_GOAL := test
 .NOTPARALLEL:
-.PHONY: test tools format vet staticcheck build tests interop vuln bench fuzz demo
+.PHONY: test tools format vet staticcheck build tests interop vuln bench scale fuzz demo
 
 # All that must hold before a commit. With CI=true nothing may be skipped.
 test: tools format vet staticcheck build tests interop
@@ -52,9 +52,9 @@ tests:
 	@echo "== go test"
 	@mkdir -p '$(ARTIFACTS)'; \
 	race=-race; $(GO) build -race runtime/cgo 2>/dev/null || race=; \
-	if [ "$$CI" != true ]; then exec $(GO) test $$race -timeout 8m -artifacts -outputdir '$(ARTIFACTS)' $(TESTFLAGS) ./...; fi; \
+	if [ "$$CI" != true ]; then exec $(GO) test $$race -timeout 14m -artifacts -outputdir '$(ARTIFACTS)' $(TESTFLAGS) ./...; fi; \
 	log=$$(mktemp) && trap 'rm -f "$$log"' EXIT; \
-	{ $(GO) test $$race -v -timeout 8m -artifacts -outputdir '$(ARTIFACTS)' $(TESTFLAGS) ./... && echo "GO TEST PASSED"; } 2>&1 | tee "$$log"; \
+	{ $(GO) test $$race -v -timeout 14m -artifacts -outputdir '$(ARTIFACTS)' $(TESTFLAGS) ./... && echo "GO TEST PASSED"; } 2>&1 | tee "$$log"; \
 	if grep -E '^ *--- SKIP' "$$log"; then echo "with CI=true nothing may be skipped"; exit 1; fi; \
 	tail -n 1 "$$log" | grep -qx "GO TEST PASSED"
 
@@ -74,6 +74,10 @@ bench:
 	@$(GO) test -p 1 -run '^$$' -bench '$(BENCH)' -benchmem -timeout 15m \
 		$$(grep -rl --include='*_test.go' --exclude-dir=bench '^func Benchmark' . | xargs -n 1 dirname | sort -u)
 	@cd bench && $(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 3s -timeout 15m
+
+# The comparison of a sync with the naive way, at full size: some minutes.
+scale:
+	@$(GO) test -timeout 15m ./internal/sim -run NaiveWay -learners 100000 -v
 
 fuzz:
 	@grep -rHoE --include='*_test.go' --exclude-dir=bench '^func Fuzz[A-Za-z0-9_]+' . | sort | \

@@ -65,8 +65,8 @@ type Checked struct {
 	Adds     int // roles that the plan gives
 	Removals int // roles that it takes
 	Ours     int // roles held by our hand when it was made
-	// Emptied are the names of roles with more than ten holders, all of whom
-	// would lose it.
+	// Emptied are the names of roles with three holders or more, all of whom would
+	// lose it.
 	Emptied []string
 }
 

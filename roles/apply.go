@@ -129,10 +129,16 @@ func (r *run) all(ctx context.Context) (err error) {
 // to: for a repeat, what the audit saw of them is over.
 func (r *run) leave(ctx context.Context) error {
 	r.out.HandedOver += len(r.over)
-	var begun []Email
+	var people []Email
 	for _, it := range slices.Concat(r.over, r.again, r.busy) {
 		if it.begun {
-			begun = append(begun, it.entry.Person)
+			people = append(people, it.entry.Person)
+		}
+	}
+	for _, it := range r.over {
+		// Whoever has them does not know what the audit saw.
+		if !it.begun && len(it.entry.Sightings()) > 0 {
+			people = append(people, it.entry.Person)
 		}
 	}
 	for _, it := range slices.Concat(r.again, r.busy) {
@@ -140,12 +146,12 @@ func (r *run) leave(ctx context.Context) error {
 			r.out.HandedOver++
 		}
 	}
-	if len(begun) == 0 {
+	if len(people) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveWithin)
 	defer cancel()
-	return r.cfg.Census.RecheckThese(ctx, begun)
+	return r.cfg.Census.RecheckThese(ctx, people)
 }
 
 // saveWithin is how long what was done may take to be written down, also while

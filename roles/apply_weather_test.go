@@ -51,7 +51,7 @@ func TestAThrottledPlanWaitsWithoutHoldingAnybody(t *testing.T) {
 			got = s.apply(plan, roles.ApplyOptions{}, byAccount)
 		}()
 		time.Sleep(10 * time.Minute)
-		claims, err := s.st.Census().ClaimThese(t.Context(), time.Now(), time.Second, []roles.Email{pupil(0), pupil(11)})
+		claims, err := s.st.Census().ClaimThese(t.Context(), time.Now(), time.Minute, []roles.Email{pupil(0), pupil(11)})
 		if err != nil || len(claims) != 2 {
 			t.Errorf("while it waits, %d of 2 people are free: %v", len(claims), err)
 		}
@@ -195,6 +195,9 @@ func TestWhoIsLeasedToOthersComesLast(t *testing.T) {
 		}
 		got := s.apply(plan, roles.ApplyOptions{}, byAccount)
 		wantApplied(t, got, roles.Applied{Done: 3, HandedOver: 1, Adds: 3, Calls: 3})
+		time.Sleep(10 * time.Minute)
+		s.settle() // what the audit saw is not lost with the run
+		s.wantRoles(account(pupil(1)), "rol_one")
 	})
 }
 
@@ -281,4 +284,42 @@ func TestPeopleWithoutAnAccountWaitForTheProviderToo(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWhoWasAskedAboutWithoutAnAnswerIsLookedAtAlsoIfTheRunDies(t *testing.T) {
+	inABubble(t, 3, func(t *testing.T, s *school, plan roles.SavedPlan) {
+		s.dir.before = func(string) error { return &provider.Trouble{Kind: provider.Unavailable, Doing: "assign roles"} }
+		l := &life{left: -1}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		die := func(p roles.Progress) {
+			if p.Doing != "waiting for the provider" {
+				return
+			}
+			stop() // killed: nothing more is written
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.dead = true
+		}
+		mortal := &mortal{Census: s.st.Census(), givers: &givers{&lists{directory: s.dir, size: 100, may: true}}, life: l}
+		_, _ = s.applier(func(c *roles.ApplierConfig) { c.Census = mortal }).Apply(ctx, plan, roles.ApplyOptions{OnProgress: die})
+		s.dir.before = nil
+		time.Sleep(5 * time.Minute) // longer than a lease
+		s.settle()
+		intended := 0
+		for i := range 3 {
+			v, err := s.st.Ledger().View(t.Context(), pupil(i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, h := range v.Holdings {
+				if h.State != roles.Held {
+					intended++
+				}
+			}
+		}
+		if intended > 0 {
+			t.Errorf("%d roles are neither given nor waited for", intended)
+		}
+	})
 }

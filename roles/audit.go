@@ -61,6 +61,7 @@ func (m *making) readRoles(ctx context.Context) error {
 func (m *making) readRole(ctx context.Context, role string) error {
 	began := m.now().Truncate(time.Millisecond) // as the ledger keeps time
 	var there []uint64
+	cursors := map[uint64]bool{}
 	for from := ""; ; {
 		var page []provider.Member
 		var next string
@@ -86,9 +87,10 @@ func (m *making) readRole(ctx context.Context, role string) error {
 		if next == "" {
 			break
 		}
-		if next == from {
+		if cursors[hashOf(next)] {
 			return errors.New("the provider's list of members does not go on")
 		}
+		cursors[hashOf(next)] = true
 		from = next
 	}
 	slices.Sort(there)

@@ -331,6 +331,30 @@ func TestHalfAnAuditIsNoPlan(t *testing.T) {
 	})
 }
 
+// circling is a list of members whose cursors go round.
+type circling struct {
+	*lists
+	pages int
+}
+
+func (c *circling) Members(_ context.Context, _, from string) ([]provider.Member, string, error) {
+	if c.pages++; c.pages > 100 {
+		return nil, "", errors.New("for ever")
+	}
+	return nil, map[string]string{"": "a", "a": "b", "b": "a"}[from], nil
+}
+
+func TestAListOfMembersThatGoesRoundIsNoList(t *testing.T) {
+	s := newSchool(t)
+	around := &circling{lists: &lists{directory: s.dir}}
+	var file bytes.Buffer
+	_, err := s.planner(func(c *roles.PlannerConfig) { c.Roster = around }).
+		Plan(t.Context(), roles.PlanOptions{Depth: roles.Audit, Only: roles.Only{Role: "rol_one"}}, &file)
+	if err == nil || !strings.Contains(err.Error(), "does not go on") || around.pages > 4 {
+		t.Errorf("after %d pages: %v", around.pages, err)
+	}
+}
+
 func TestAnAuditOutlivesABadMomentOfTheProvider(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := twoLearners(t)

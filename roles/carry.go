@@ -82,7 +82,7 @@ func (l *look) change(ctx context.Context, op Op, account string, ids []string) 
 	}
 	// Is it the account that is gone, or one of the roles? A provider that does
 	// not know one role of a list changes nothing at all.
-	if err := l.reread(ctx, account); err != nil {
+	if _, err := l.reread(ctx, account); err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(l.view.Accounts, func(k Known) bool { return k.ID == account }) {

@@ -18,6 +18,10 @@ type Catalog struct {
 	// would give is not taken from somebody who has bought in that shop: we
 	// cannot tell.
 	Doubtful []Line
+	// Unseen are the lines of a shop that cannot be asked whose product no delivery
+	// has told of. What they would give is not taken from somebody who has bought
+	// there what no line is about: that may be the product, by a new name.
+	Unseen []Line
 	// Retired are roles that count as managed though no line names them, because
 	// an operator said so: see Retire.
 	Retired []string
@@ -29,6 +33,9 @@ type Line struct {
 	Product string   // the shop's stable product id
 	Variant string   // "Tier=Pro" or just "Pro"; empty: any variant
 	Roles   []string // role ids
+	// Open says that the line names a role too that nobody could resolve. It may be
+	// any: whoever has bought what the line is about loses none.
+	Open bool
 }
 
 // Rules are the decisions a seller may take differently. The zero value is
@@ -95,6 +102,36 @@ func (c Catalog) CanTell(shop string) bool {
 		}
 	}
 	return true
+}
+
+// maybe are the roles that a live purchase might allow by names that are not
+// resolved.
+func (c Catalog) maybe(f Fact) []string {
+	if len(c.Doubtful)+len(c.Unseen)+len(c.Open) == 0 {
+		return nil
+	}
+	named, open := false, false
+	for _, l := range c.Lines {
+		if l.Shop == f.Shop && l.Product == f.Product {
+			named = true
+			open = open || l.Open && matchVariant(l.Variant, f.Variants)
+		}
+	}
+	lines := c.Doubtful
+	if !named {
+		lines = slices.Concat(lines, c.Unseen)
+	}
+	var out []string
+	for _, l := range lines {
+		if l.Shop == f.Shop {
+			out = append(out, l.Roles...)
+			open = open || l.Open
+		}
+	}
+	if open {
+		return Only{}.managed(c)
+	}
+	return out
 }
 
 // Name is the role's name for people, or its id while the name is unknown.

@@ -94,7 +94,7 @@ func (a *Applier) check(ctx context.Context, plan SavedPlan) (Checked, *skips, e
 		return Checked{}, nil, fmt.Errorf("roles: check the plan: %w", err)
 	}
 	for _, r := range plan.Foot.Roles {
-		if r.Ours > aCrowd && removals[r.Role] >= r.Ours {
+		if r.Ours >= aCrowd && removals[r.Role] >= r.Ours {
 			c.Emptied = append(c.Emptied, r.Name)
 		}
 	}

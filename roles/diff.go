@@ -51,13 +51,11 @@ func (h Holding) same(o Holding) bool { return o.Account == h.Account && o.Role 
 // catalog names it, and never while an unresolved line might allow it.
 func Diff(d Decision, accounts []string, have []Holding, cat Catalog) []Change {
 	var plan []Change
-	held := map[[2]string]Holding{}
-	for _, h := range have {
-		held[[2]string{h.Account, h.Role}] = h
-	}
+	wanted := slices.Sorted(maps.Keys(d.Want))
 	for _, account := range accounts {
-		for _, role := range slices.Sorted(maps.Keys(d.Want)) {
-			if h, ok := held[[2]string{account, role}]; ok && h.State == Held {
+		for _, role := range wanted {
+			i := slices.IndexFunc(have, Holding{Account: account, Role: role}.same)
+			if i >= 0 && have[i].State == Held {
 				continue
 			}
 			plan = append(plan, Change{Assign, account, role, "allowed by " + reasons(d.Want[role])})

@@ -69,7 +69,7 @@ func (l *look) recall(ctx context.Context, found []provider.Account) error {
 		if slices.ContainsFunc(found, func(a provider.Account) bool { return a.ID == k.ID }) {
 			continue
 		}
-		if err := l.reread(ctx, k.ID); err != nil {
+		if _, err := l.reread(ctx, k.ID); err != nil {
 			return err
 		}
 	}
@@ -77,27 +77,29 @@ func (l *look) recall(ctx context.Context, found []provider.Account) error {
 }
 
 // reread takes over what the provider says an account holds, and forgets an
-// account that is gone.
-func (l *look) reread(ctx context.Context, account string) error {
+// account that is gone, which is no error.
+func (l *look) reread(ctx context.Context, account string) (there bool, err error) {
 	var have []string
-	err := l.call(ctx, func(ctx context.Context) (err error) {
+	err = l.call(ctx, func(ctx context.Context) (err error) {
 		have, err = l.cfg.Directory.RolesOf(ctx, account)
 		return err
 	})
 	switch {
 	case errors.Is(err, provider.NotFound):
 		l.forget(account)
+		return false, nil
 	case err != nil:
-		return err
-	default:
-		l.believe(account, have)
+		return false, err
 	}
-	return nil
+	l.believe(account, have)
+	return true, nil
 }
 
 // take makes accounts ours to act on; on first sight it reads what they hold
-// already, for that stays when everything of ours is gone.
+// already, for that stays when everything of ours is gone. None is known before
+// all are read: of one that is, nobody would ask again.
 func (l *look) take(ctx context.Context, open []provider.Account) error {
+	var read []Known
 	for _, a := range open {
 		i := slices.IndexFunc(l.view.Accounts, func(k Known) bool { return k.ID == a.ID })
 		if i >= 0 && l.view.Accounts[i].Held {
@@ -109,7 +111,6 @@ func (l *look) take(ctx context.Context, open []provider.Account) error {
 				}
 				continue
 			}
-			l.step(AccountFreed, "password reset through the mailbox", 0)
 		}
 		if i >= 0 && !l.view.Accounts[i].Held && !l.claim.Recheck {
 			continue
@@ -122,10 +123,19 @@ func (l *look) take(ctx context.Context, open []provider.Account) error {
 			// and so perhaps the mail.
 			k.InviteDue = l.cfg.Invite
 		}
-		l.know(k)
-		if err := l.reread(ctx, a.ID); err != nil {
+		there, err := l.reread(ctx, a.ID)
+		if err != nil {
 			return err
 		}
+		if there {
+			read = append(read, k)
+		}
+	}
+	for _, k := range read {
+		if slices.ContainsFunc(l.view.Accounts, func(was Known) bool { return was.ID == k.ID && was.Held }) {
+			l.step(AccountFreed, "password reset through the mailbox", 0)
+		}
+		l.know(k)
 	}
 	return nil
 }

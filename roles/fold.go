@@ -21,8 +21,8 @@ type Decision struct {
 	Entitlements []Entitlement            // every purchase, live or not, oldest first
 	Next         time.Time                // when a live entitlement ends by itself; zero: never
 	// CanTell is false while a name of the catalog is open that could matter:
-	// then Want may be too small. Maybe are the roles that an unresolved line
-	// might allow; Diff does not remove them.
+	// then Want may be too small. Maybe are the roles that a line with an unresolved
+	// name might allow; Diff does not remove them.
 	CanTell bool
 	Maybe   map[string]bool
 }
@@ -32,20 +32,18 @@ type Decision struct {
 // explain this person's purchases (a bundle's own row, the giver's side of a
 // gift, a subscription) belong into facts; they entitle nobody here.
 func Fold(person Email, facts []Fact, cat Catalog, now time.Time) Decision {
-	known := make(map[FactKey]Fact, len(facts))
-	for _, f := range facts {
-		if old, ok := known[f.Key()]; ok {
-			f = Newer(old, f)
-		}
-		known[f.Key()] = f
-	}
+	known := newest(facts)
 
 	// Of a gift both rows name the receiver. The receiver's own row speaks, for
 	// that is where a seller takes access back; the giver's only pays for it.
 	paysFor := map[FactKey]bool{}
-	for _, f := range known {
-		payer, ok := known[FactKey{f.Shop, Sale, f.Parent}]
-		if f.Kind == Sale && ok && f.Parent != "" && f.Parent != f.Ref && payer.Parent != f.Ref && payer.Person == f.Person && payer.Product == f.Product {
+	for i := range known.list {
+		f := &known.list[i]
+		if f.Kind != Sale || f.Parent == "" || f.Parent == f.Ref {
+			continue
+		}
+		payer := known.find(f.Shop, Sale, f.Parent)
+		if payer != nil && payer.Parent != f.Ref && payer.Person == f.Person && payer.Product == f.Product {
 			paysFor[payer.Key()] = true
 		}
 	}
@@ -58,14 +56,14 @@ func Fold(person Email, facts []Fact, cat Catalog, now time.Time) Decision {
 		stands      bool // a charge is left that was not given back
 	}
 	memberships := map[FactKey]*membership{}
-	var sales []Fact
-	for _, f := range known {
-		if f.Kind != Sale || paysFor[f.Key()] {
+	d := Decision{Want: map[string][]Entitlement{}, Maybe: map[string]bool{}, CanTell: true}
+	for _, f := range known.list {
+		if f.Kind != Sale || len(paysFor) > 0 && paysFor[f.Key()] {
 			continue
 		}
 		if f.Subscription == "" {
 			if f.Person == person {
-				sales = append(sales, f)
+				d.add(judge(f, known, cat, now))
 			}
 			continue
 		}
@@ -85,13 +83,8 @@ func Fold(person Email, facts []Fact, cat Catalog, now time.Time) Decision {
 			m.stands = true
 		}
 		if !paid(f.State) && f.Person == person {
-			sales = append(sales, f)
+			d.add(judge(f, known, cat, now))
 		}
-	}
-
-	d := Decision{Want: map[string][]Entitlement{}, Maybe: map[string]bool{}, CanTell: true}
-	for _, f := range sales {
-		d.add(judge(f, known, cat, now))
 	}
 	for k, m := range memberships {
 		if m.owner.Ref == "" || m.owner.Person != person {
@@ -107,23 +100,25 @@ func Fold(person Email, facts []Fact, cat Catalog, now time.Time) Decision {
 	}
 	slices.SortFunc(d.Entitlements, func(a, b Entitlement) int { return compareAge(a.Fact, b.Fact) })
 
-	for _, e := range d.Entitlements {
+	for i, e := range d.Entitlements {
 		if !e.Allows {
 			continue
 		}
 		if !cat.CanTell(e.Fact.Shop) {
 			d.CanTell = false
 		}
-		for _, l := range cat.Doubtful {
-			for _, r := range l.Roles {
-				d.Maybe[r] = d.Maybe[r] || l.Shop == e.Fact.Shop
-			}
+		for _, r := range cat.maybe(e.Fact) {
+			d.Maybe[r] = true
 		}
 		if !e.Until.IsZero() && (d.Next.IsZero() || e.Until.Before(d.Next)) {
 			d.Next = e.Until
 		}
 		for _, r := range e.Roles {
-			d.Want[r] = append(d.Want[r], e)
+			if d.Want[r] == nil {
+				d.Want[r] = d.Entitlements[i : i+1 : i+1] // most often all there is
+			} else {
+				d.Want[r] = append(d.Want[r], e)
+			}
 		}
 	}
 	return d
@@ -144,7 +139,7 @@ func compareAge(a, b Fact) int {
 
 // judge reads one sale by the decision table (facts/gumroad.md section 10, in
 // shop-neutral words).
-func judge(f Fact, known map[FactKey]Fact, cat Catalog, now time.Time) Entitlement {
+func judge(f Fact, known factSet, cat Catalog, now time.Time) Entitlement {
 	e := Entitlement{Fact: f, Roles: cat.rolesFor(f), Until: f.Until}
 	e.Allows, e.Why = allows(f.State, cat.Shops[f.Shop])
 	if !e.Allows {
@@ -157,8 +152,11 @@ func judge(f Fact, known map[FactKey]Fact, cat Catalog, now time.Time) Entitleme
 	// The sale that pays for this one, and the one that pays for that (a given
 	// bundle: child, bundle, giver). Bounded, for facts can lie in a circle.
 	for range 3 {
-		parent, ok := known[FactKey{f.Shop, Sale, f.Parent}]
-		if !ok || f.Parent == "" {
+		if f.Parent == "" {
+			break
+		}
+		parent := known.find(f.Shop, Sale, f.Parent)
+		if parent == nil {
 			break
 		}
 		if good, why := allows(parent.State, cat.Shops[f.Shop]); !good {
@@ -169,16 +167,16 @@ func judge(f Fact, known map[FactKey]Fact, cat Catalog, now time.Time) Entitleme
 			e.Allows, e.Why = false, "given to somebody else"
 			break
 		}
-		f = parent
+		f = *parent
 	}
 	return e
 }
 
 // judgeMembership reads a membership: the subscription's own state decides, and
 // until we know it, the last good charge does.
-func judgeMembership(f Fact, k FactKey, known map[FactKey]Fact, cat Catalog, now time.Time) Entitlement {
-	sub, ok := known[k]
-	if !ok {
+func judgeMembership(f Fact, k FactKey, known factSet, cat Catalog, now time.Time) Entitlement {
+	sub := known.find(k.Shop, k.Kind, k.Ref)
+	if sub == nil {
 		return judge(f, known, cat, now)
 	}
 	rules := cat.Shops[f.Shop]

@@ -128,6 +128,10 @@ func (m *member) giveBack() {
 		return
 	}
 	m.out.Status, m.out.Note, m.out.Next, m.out.Attempts = m.view.Status, m.view.Note, m.view.Due, m.view.Attempts
+	if m.is(unsure) {
+		// Should this run die before it comes back to them, somebody else does.
+		m.out.Next = earlier(m.view.Due, m.claim.Until)
+	}
 }
 
 // settled reports whether a look would find nothing more to do.

@@ -40,8 +40,10 @@ func PlanOf(s Standing, cat Catalog, seen []Sighting, only Only, now time.Time) 
 	p.waiting()
 	p.gone(open)
 	slices.SortFunc(p.lines, func(a, b PlanLine) int {
-		return cmp.Or(cmp.Compare(place[a.Verdict], place[b.Verdict]), cmp.Compare(a.Name, b.Name),
-			cmp.Compare(a.Role, b.Role), cmp.Compare(a.Account, b.Account))
+		if a.Verdict != b.Verdict {
+			return cmp.Compare(place[a.Verdict], place[b.Verdict])
+		}
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Role, b.Role), cmp.Compare(a.Account, b.Account))
 	})
 	e.Lines = p.lines
 	return e

@@ -15,6 +15,8 @@ type TextOptions struct {
 	All  bool   // everybody; otherwise the first People
 	Most int    // how many; zero means 50
 	File string // where the plan is kept, for what to do next; empty: it is not kept
+	// Asked says that its reader is asked next whether it is to be carried out.
+	Asked bool
 }
 
 // WritePlan writes a plan for people to read before they agree to it: a table by
@@ -49,8 +51,8 @@ func (t *planText) head() {
 		how = "as the provider says it is"
 	}
 	t.line("Plan for %s, %s, made %s", plain(cmp.Or(h.Tenant, "the tenant")), how, h.Made.UTC().Format("2006-01-02 15:04 UTC"))
-	if only := h.Only.words(); only != "" {
-		t.line("Only %s", plain(only))
+	if only := t.only(h.Only); only != "" {
+		t.line("Only %s", only)
 	}
 	for _, r := range h.Retire {
 		t.line("Retired: %s. What we gave of it is taken away", t.role(r))
@@ -80,20 +82,20 @@ func holders(n int) string {
 	return thousands(n) + " accounts hold"
 }
 
-// words are what a plan was narrowed to.
-func (o Only) words() string {
+// only says what a plan was narrowed to.
+func (t *planText) only(o Only) string {
 	var out []string
 	if o.Person != "" {
-		out = append(out, string(o.Person))
+		out = append(out, plain(string(o.Person)))
 	}
 	if o.Role != "" {
-		out = append(out, "role "+o.Role)
+		out = append(out, "role "+t.role(o.Role))
 	}
 	if o.Product != "" {
-		out = append(out, "product "+o.Product)
+		out = append(out, "product "+plain(o.Product))
 	}
 	if o.Shop != "" {
-		out = append(out, "shop "+o.Shop)
+		out = append(out, "shop "+plain(o.Shop))
 	}
 	return strings.Join(out, ", ")
 }
@@ -171,7 +173,7 @@ func (t *planText) entries(o TextOptions) error {
 		}
 	}
 	if !o.All && people > most {
-		t.line("... and more people; all of them are in the file")
+		t.line("... and more people: --all prints them, and a plan that is kept has them")
 		t.line("")
 	}
 	if len(unknown) > 0 {
@@ -240,30 +242,35 @@ func behind(list []Purchased) string {
 	if len(out) == 0 {
 		return ""
 	}
-	return ": " + strings.Join(out, ", ")
+	return " [" + strings.Join(out, ", ") + "]"
 }
 
 func (t *planText) totals() {
 	f := t.plan.Foot
-	t.line("%s looked at; something is done about %s: %s given, %s taken away",
+	t.line("%s looked at; something would change for %s: %s to give, %s to take away",
 		count(f.People, "person"), thousands(f.Changed), count(f.Adds, "role"), thousands(f.Removals))
-	t.line("Making this plan took %s: %s", count(f.Read.Calls, "call"), plain(f.Read.How))
+	t.line("Making this plan took %s (%s)", count(f.Read.Calls, "call"), plain(f.Read.How))
 	if f.Adds+f.Removals > 0 {
-		t.line("Carrying it out takes about %s: %s", count(f.Apply.Calls, "call"), plain(f.Apply.How))
+		t.line("Carrying it out takes about %s (%s)", count(f.Apply.Calls, "call"), plain(f.Apply.How))
 	}
 }
 
 // next is what to do now.
 func (t *planText) next(o TextOptions) {
 	f := t.plan.Foot
+	if o.Asked && f.Adds+f.Removals > 0 {
+		return
+	}
 	t.line("")
 	switch {
-	case f.Adds+f.Removals == 0:
-		t.line("Nothing is to be done.")
-	case o.File == "":
-		t.line("To carry it out, keep the plan in a file, and apply that.")
-	default:
+	case f.Adds+f.Removals > 0 && o.File == "":
+		t.line("To carry it out, keep it first: bursar sync plan --out FILE, then bursar sync apply FILE")
+	case f.Adds+f.Removals > 0:
 		t.line("To carry out exactly this: bursar sync apply %s", plain(o.File))
+	case len(f.Open)+len(f.Gone) > 0:
+		t.line("Nothing else is to be done. Mend what stands at the top, and plan again.")
+	default:
+		t.line("Nothing is to be done.")
 	}
 }
 

@@ -68,26 +68,47 @@ all                          3         2         1         1         -         1
 + give, - take, * give again, ? found and left alone, ! held back, = stays as it is
 
 ada@example.test
-  + Course Two  bought: gumroad sale s2 (live, 2026-03-02)
-  - Course One  refunded: gumroad sale s1 (refunded, 2026-03-02)
+  + Course Two  bought [gumroad sale s2 (live, 2026-03-02)]
+  - Course One  refunded [gumroad sale s1 (refunded, 2026-03-02)]
 
 bob@example.test
-  * Course One  bought, but somebody took it away at the provider: gumroad sale b1 (live, 2026-03-02)
+  * Course One  bought, but somebody took it away at the provider [gumroad sale b1 (live, 2026-03-02)]
 
 cyd@example.test
-  + Course One  bought; an account is looked up or created: gumroad sale c1 (live, 2026-03-02)
+  + Course One  bought; an account is looked up or created [gumroad sale c1 (live, 2026-03-02)]
 
 Accounts without purchases
   ? Course Two  x|1 eve@example.test: no purchase is known of whoever has this account
 
-3 people looked at; something is done about 3: 3 roles given, 1 taken away
-Making this plan took 4 calls: reads who holds 4 roles, 100 members a call; 2 accounts one by one would be 2 calls
-Carrying it out takes about 6 calls: 2 calls to give roles to one account each; 1 call to take roles from one account each; up to 3 calls for 1 person without an account
+3 people looked at; something would change for 3: 3 roles to give, 1 to take away
+Making this plan took 4 calls (reads who holds 4 roles, 100 members a call; 2 accounts one by one would be 2 calls)
+Carrying it out takes about 6 calls (2 calls to give roles to one account each; 1 call to take roles from one account each; up to 3 calls for 1 person without an account)
 
 To carry out exactly this: bursar sync apply plan.jsonl
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("it reads otherwise (-want +got):\n%s", diff)
+	}
+}
+
+func TestAPlanSaysHowItIsCarriedOut(t *testing.T) {
+	line := roles.PlanLine{Verdict: roles.Adding, Op: roles.Assign, Account: "a", Role: "rol_one", Name: "Course One", Why: "bought"}
+	p := drawn(roles.Believed, roles.PlanEntry{Person: "ada@example.test", Lines: []roles.PlanLine{line}})
+	for _, tt := range []struct {
+		o          roles.TextOptions
+		want, isnt string
+	}{
+		{roles.TextOptions{}, "bursar sync plan --out FILE, then bursar sync apply FILE\n", ""},
+		{roles.TextOptions{File: "p.jsonl"}, "bursar sync apply p.jsonl\n", "--out"},
+		{roles.TextOptions{Asked: true}, "Carrying it out takes about", "bursar sync"}, // the question follows
+	} {
+		var got strings.Builder
+		if err := roles.WritePlan(&got, p, tt.o); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(got.String(), tt.want) || tt.isnt != "" && strings.Contains(got.String(), tt.isnt) {
+			t.Errorf("%+v: want %q and not %q in:\n%s", tt.o, tt.want, tt.isnt, got.String())
+		}
 	}
 }
 
@@ -104,12 +125,12 @@ func TestWhatMustBeMendedStandsAboveThePlan(t *testing.T) {
 	}
 	for _, want := range []string{
 		"as we believe it is",
-		"Only ada@example.test, role rol_one\n",
+		"Only ada@example.test, role Course One (rol_one)\n",
 		"Retired: Old (rol_old). What we gave of it is taken away\n",
 		"Gone: the provider no longer has the role Course One (rol_one).",
 		"The catalog no longer names the role Lost (rol_lost), which 1,234 accounts hold by our hand. They keep it, unless you retire it: --retire rol_lost\n",
 		"  role \"Course Nine\": the provider has no such role\n",
-		"Nothing is to be done.\n",
+		"Nothing else is to be done. Mend what stands at the top, and plan again.\n",
 	} {
 		if !strings.Contains(got.String(), want) {
 			t.Errorf("it does not say %q:\n%s", want, got.String())

@@ -137,7 +137,7 @@ func (r *Reconciler) look(ctx context.Context, l *look) (ok bool) {
 		o.Next = r.now() // the name was resolved while we looked
 	}
 	// What was done must be written down even while we are being stopped.
-	save, cancelSave := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	save, cancelSave := due.Save(ctx, c.Until.Sub(r.now()))
 	defer cancelSave()
 	switch ferr := r.cfg.Ledger.Finish(save, c, o); {
 	case errors.Is(ferr, ErrLost):

@@ -308,6 +308,43 @@ func TestARoleFromBeforeIsNeverTaken(t *testing.T) {
 	s.wantRoles(ada, "rol_one")
 }
 
+func TestARoleFromBeforeIsNotTakenForOursWhereReadingItFailsAtFirst(t *testing.T) {
+	for name, trouble := range map[string]*provider.Trouble{
+		"no answer":     {Kind: provider.Unavailable, Doing: "read roles", Status: 502},
+		"the limit":     {Kind: provider.Throttled, Doing: "read roles", Status: 429, RetryAt: noon.Add(time.Minute)},
+		"missing scope": {Kind: provider.MissingScope, Doing: "read roles"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSchool(t)
+			for _, id := range []string{ada, "google-oauth2|1"} {
+				conn := map[bool]string{true: database, false: "google-oauth2"}[id == ada]
+				s.dir.users[id] = &provider.Account{ID: id, Email: "ada@example.test", EmailVerified: true, Connections: []string{conn}}
+				s.dir.set(id, []string{"rol_one"}, true)
+			}
+			reads := 0
+			s.dir.before = func(call string) error {
+				if call == "roles" {
+					if reads++; reads == 2 { // of the second account
+						return trouble
+					}
+				}
+				return nil
+			}
+			s.tell(sale("s1"), sale("s2", product("two")))
+			s.settle()
+			s.pass(time.Hour)
+			s.settle()
+			s.wantRoles(ada, "rol_one", "rol_two")
+			s.wantRoles("google-oauth2|1", "rol_one", "rol_two")
+			s.refund("s1")
+			s.refund("s2", product("two"))
+			s.settle()
+			s.wantRoles(ada, "rol_one")
+			s.wantRoles("google-oauth2|1", "rol_one")
+		})
+	}
+}
+
 func TestAnUnverifiedAccountElsewhereIsIgnored(t *testing.T) {
 	s := newSchool(t)
 	s.dir.users["sms|1"] = &provider.Account{ID: "sms|1", Email: "ada@example.test", Connections: []string{"some-social"}}

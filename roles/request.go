@@ -59,6 +59,9 @@ func (r *run) carryOut(ctx context.Context, members []*member) error {
 		return err
 	}
 	c := &carrying{run: r, members: map[Change][]*member{}, alone: map[string]bool{}, until: members[0].claim.Until.Add(-r.cfg.Lease / 12)}
+	if soon := members[0].began.Add(3 * r.cfg.Hold); soon.Before(c.until) {
+		c.until = soon // a tenant that says later is waited for without a lease
+	}
 	for _, m := range members {
 		if m.lost {
 			continue

@@ -311,6 +311,7 @@ func (r *Resolver) rebuild() {
 					c.Names[id] = name
 				}
 			} else {
+				line.Open = true
 				c.Open = append(c.Open, OpenName{Name: name, Why: why})
 			}
 		}
@@ -324,6 +325,8 @@ func (r *Resolver) rebuild() {
 			c.Open = append(c.Open, OpenName{Shop: spec.Shop, Name: spec.Product, Why: why, Unseen: !canAsk})
 			if canAsk {
 				c.Doubtful = append(c.Doubtful, line)
+			} else {
+				c.Unseen = append(c.Unseen, line)
 			}
 		}
 	}

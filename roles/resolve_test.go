@@ -112,6 +112,77 @@ func TestAVariantThatTheShopRenamedTakesNothingAway(t *testing.T) {
 	}
 }
 
+// Whoever has bought what such a line is about keeps their roles: any of them may
+// be the one that it means.
+func TestARoleThatNobodyKnowsTakesNothingFromWhoBoughtIt(t *testing.T) {
+	s := newSchool(t)
+	has := []provider.Role{{ID: "rol_one", Name: "Course One"}}
+	away := &provider.Trouble{Kind: provider.Unavailable, Doing: "list roles"}
+	lines := []roles.LineSpec{
+		{Shop: "gumroad", Product: "course-one", Roles: []string{"Cuorse One"}},
+		{Shop: "gumroad", Product: "all==", Roles: []string{"rol_one"}},
+	}
+	for name, tt := range map[string]struct {
+		dir  tenant
+		shop func(context.Context) ([]roles.Product, error)
+		sold []roles.Fact
+		want roles.Op
+	}{
+		"mistyped": {tenant{directory: s.dir, roles: has}, sells(roles.Product{ID: "one", Names: []string{"course-one"}}),
+			[]roles.Fact{sale("s1")}, roles.Leave},
+		"the provider is away": {tenant{directory: s.dir, err: away}, sells(roles.Product{ID: "one", Names: []string{"course-one"}}),
+			[]roles.Fact{sale("s1")}, roles.Leave},
+		"and the product is open too": {tenant{directory: s.dir, roles: has}, sells(),
+			[]roles.Fact{sale("s1")}, roles.Leave},
+		"refunded": {tenant{directory: s.dir, roles: has}, sells(roles.Product{ID: "one", Names: []string{"course-one"}}),
+			[]roles.Fact{sale("s1", state(roles.Refunded))}, roles.Remove},
+		"another product": {tenant{directory: s.dir, roles: has}, sells(roles.Product{ID: "uno", Names: []string{"course-one"}}),
+			[]roles.Fact{sale("s1")}, roles.Remove},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newResolver(t, newSchool(t), tt.dir, tt.shop, lines...)
+			if err := r.Resolve(t.Context()); err == nil {
+				t.Error("nothing is said of the open role")
+			}
+			wantOp(t, r.Catalog(), tt.sold, tt.want)
+		})
+	}
+}
+
+// wantOp says what happens to course one, which Ada holds by our hand.
+func wantOp(t *testing.T, cat roles.Catalog, sold []roles.Fact, want roles.Op) {
+	t.Helper()
+	plan := roles.Diff(roles.Fold("ada@example.test", sold, cat, noon), []string{ada},
+		[]roles.Holding{{Account: ada, Role: "rol_one", Ours: true, State: roles.Held}}, cat)
+	if len(plan) != 1 || plan[0].Op != want {
+		t.Errorf("the plan is %v, want to %s the role", plan, want)
+	}
+}
+
+func TestAProductByANewNameTakesNothingWhereTheShopCannotBeAsked(t *testing.T) {
+	dir := tenant{roles: []provider.Role{{ID: "rol_one", Name: "Course One"}}}
+	renamed := roles.LineSpec{Shop: "gumroad", Product: "course-one-again", Roles: []string{"Course One"}}
+	bundle := roles.LineSpec{Shop: "gumroad", Product: "all==", Roles: []string{"Course One"}}
+	r := newResolver(t, newSchool(t), dir, nil, renamed, bundle)
+	if err := r.Resolve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantOp(t, r.Catalog(), []roles.Fact{sale("s1")}, roles.Leave)
+	refunded := sale("s1", state(roles.Refunded))
+	wantOp(t, r.Catalog(), []roles.Fact{refunded}, roles.Remove)
+	// What another line is about is not the product that was renamed.
+	dir.roles = append(dir.roles, provider.Role{ID: "rol_two", Name: "Course Two"})
+	two := roles.LineSpec{Shop: "gumroad", Product: "two==", Roles: []string{"rol_two"}}
+	r = newResolver(t, newSchool(t), dir, nil, renamed, bundle, two)
+	if err := r.Resolve(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d := roles.Fold("ada@example.test", []roles.Fact{refunded, sale("s2", product("two=="))}, r.Catalog(), noon)
+	if d.Maybe["rol_one"] {
+		t.Error("whoever has bought another course keeps the refunded one")
+	}
+}
+
 func TestWhatCannotBeResolvedIsNamedAndHoldsBackRemovals(t *testing.T) {
 	s := newSchool(t)
 	line := roles.LineSpec{Shop: "gumroad", Product: "one", Roles: []string{"Course One"}}

@@ -168,6 +168,9 @@ func (s *Schedule) once(ctx context.Context) (note string, err error) {
 	if err != nil {
 		return "", err
 	}
+	// It names people. An open file lives on without a name, and a killed process
+	// leaves none behind; where that cannot be, it is removed at the end.
+	os.Remove(file.Name())
 	defer os.Remove(file.Name())
 	defer file.Close()
 

@@ -68,10 +68,10 @@ func (s *Share) UnmarshalText(text []byte) (err error) {
 
 const (
 	// fewRemovals are as many as nobody is asked about, unless the limit is a
-	// number.
+	// number or 0%, or a role loses all of its holders.
 	fewRemovals = 10
 	// aCrowd is from how many holders on it is strange that a role loses all.
-	aCrowd = 10
+	aCrowd = 3
 )
 
 // permits reports whether a plan that is as c says may be carried out. A number
@@ -84,12 +84,12 @@ func (s Share) permits(c Checked) bool {
 	}
 	removals := float64(c.Removals)
 	switch {
-	case s.kind == number:
+	case s.kind == number, s.value == 0:
 		return removals <= s.value
-	case c.Removals <= fewRemovals, s.value == 100:
+	case s.value == 100:
 		return true
 	}
-	return removals*100 <= s.value*float64(c.Ours) && len(c.Emptied) == 0
+	return (c.Removals <= fewRemovals || removals*100 <= s.value*float64(c.Ours)) && len(c.Emptied) == 0
 }
 
 // ErrTooManyRemovals is the kind of [TooManyRemovals].

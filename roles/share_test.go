@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"bursar/roles"
 )
@@ -59,6 +60,7 @@ func TestAPlanThatTakesTooMuchIsRefused(t *testing.T) {
 		{"counted by a person", 0, 20, "20", ""},
 		{"miscounted by a person", 0, 20, "19", "20 of 300"},
 		{"none at all", 1, 0, "0", "1 of 300"},
+		{"not a part of it", 1, 0, "0%", "1 of 300"},
 		{"everything", 280, 20, "100%", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -79,6 +81,25 @@ func TestAPlanThatTakesTooMuchIsRefused(t *testing.T) {
 		})
 	}
 	s.wantCounted(map[string]int{})
+}
+
+func TestACourseOfFewIsNotTakenFromAllOfThemUnasked(t *testing.T) {
+	s := newSchool(t)
+	s.enrol(4)
+	lost := catalog
+	lost.Lines = []roles.Line{{Shop: "gumroad", Product: "all", Roles: []string{"rol_one", "rol_two"}}}
+	plans := func(c *roles.PlannerConfig) { c.Catalog = func() roles.Catalog { return lost } }
+	applies := func(c *roles.ApplierConfig) { c.Catalog = func() roles.Catalog { return lost } }
+	_, plan := s.plan(roles.PlanOptions{}, plans)
+	_, err := s.applier(applies).Apply(t.Context(), plan, roles.ApplyOptions{})
+	if !errors.Is(err, roles.ErrTooManyRemovals) || !strings.Contains(err.Error(), `everybody would lose "Course One"`) {
+		t.Errorf("a lost line of the catalog: %v", err)
+	}
+	for i := range 3 {
+		s.tell(sale(fmt.Sprint("e", i), person(pupil(i)), state(roles.Refunded), at(noon.Add(time.Minute))))
+	}
+	_, plan = s.plan(roles.PlanOptions{})
+	wantApplied(t, s.apply(plan, roles.ApplyOptions{}), roles.Applied{Done: 3, Removals: 3, Calls: 3})
 }
 
 // taking is a plan about people whom the ledger does not know.

@@ -19,12 +19,12 @@ func World(tenant string, cat Catalog, accounts AccountPolicy) string {
 	slices.Sort(open)
 	// Maps are written sorted by key, and nothing here can fail.
 	b, _ := json.Marshal(struct {
-		Tenant          string
-		Lines, Doubtful []string
-		Shops           map[string]Rules
-		Open            []string
-		Accounts        AccountPolicy
-	}{tenant, written(cat.Lines), written(cat.Doubtful), cat.Shops, slices.Compact(open), accounts})
+		Tenant                  string
+		Lines, Doubtful, Unseen []string
+		Shops                   map[string]Rules
+		Open                    []string
+		Accounts                AccountPolicy
+	}{tenant, written(cat.Lines), written(cat.Doubtful), written(cat.Unseen), cat.Shops, slices.Compact(open), accounts})
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }

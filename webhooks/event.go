@@ -30,7 +30,10 @@ type Event struct {
 	Body []byte
 	// Retry is set on the shop's own second and later attempts, so that they can
 	// be told from a person who presses "resend".
-	Retry      bool
+	Retry bool
+	// Bulk is set on one of a crowd that nobody has just asked for: it queues behind
+	// all that is delivered meanwhile.
+	Bulk       bool
 	ReceivedAt time.Time
 }
 

@@ -175,6 +175,8 @@ func (s *Sweeper) compare(ctx context.Context, page []Sighting, source Source) (
 			continue
 		}
 		ev.ReceivedAt = s.now()
+		_, heard := known[row.Fact.Key()]
+		ev.Bulk = !heard && s.now().Sub(row.Fact.Bought) > late
 		if _, _, err := s.cfg.Inbox.Put(ctx, ev); err != nil {
 			return found, fmt.Errorf("put what the sweep found: %w", err)
 		}
@@ -182,6 +184,11 @@ func (s *Sweeper) compare(ctx context.Context, page []Sighting, source Source) (
 	}
 	return found, nil
 }
+
+// late is from when on a sale that we never heard of is one of a crowd: what was
+// sold before the first start or during a long outage, which somebody who has just
+// paid must not stand behind.
+const late = time.Hour
 
 // hint decides whether a row tells something new.
 func (s *Sweeper) hint(row Sighting, known map[roles.FactKey]roles.Fact, source Source) (Event, bool) {

@@ -73,6 +73,33 @@ func TestTheFirstSweepLooksBackOnlyAsFarAsItShould(t *testing.T) {
 	})
 }
 
+// Sales from before the first start, or of a long outage, are many; whoever buys
+// now must not stand behind them.
+func TestWhatWasSoldLongAgoQueuesBehindWhoBuysNow(t *testing.T) {
+	h := newHouse(t, houseConfig{})
+	defer h.close()
+	for i := range 20 {
+		must(h.shop.Buy(BuyOptions{Email: fmt.Sprintf("b%d@example.test", i), Product: "one"}))
+	}
+	h.pass(2 * time.Hour)
+	now := must(h.shop.Buy(BuyOptions{Email: bob, Product: "two"})) // its ping is lost too, but just now
+	h.shop.DropAll()
+	if n, err := h.sweeper().Sweep(t.Context(), 72*time.Hour); err != nil || n != 21 {
+		t.Fatalf("the sweep found %d, %v; want 21", n, err)
+	}
+	must(h.shop.Buy(BuyOptions{Email: ann, Product: "one"}))
+	h.deliverAll()
+	claims, err := h.st.Inbox().Claim(t.Context(), h.clock().Add(time.Second), time.Minute, 2)
+	if err != nil || len(claims) != 2 {
+		t.Fatalf("claimed %d, %v", len(claims), err)
+	}
+	for _, c := range claims {
+		if c.Event.Source == webhooks.Sweep && c.Event.Ref != now.ID {
+			t.Errorf("claimed %s of two hours ago before who has just paid", c.Event.Ref)
+		}
+	}
+}
+
 // running runs a sweeper until the returned func has stopped it.
 func (h *house) running(s *webhooks.Sweeper) (stop func()) {
 	ctx, cancel := context.WithCancel(h.t.Context())

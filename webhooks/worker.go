@@ -105,7 +105,7 @@ func (w *Worker) Run(ctx context.Context) error {
 func (w *Worker) Work(ctx context.Context, c Claim) {
 	began := w.now()
 	r, reading := w.read(ctx, c)
-	save, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	save, cancel := due.Save(ctx, c.Until.Sub(w.now()))
 	defer cancel()
 	switch err := w.cfg.Inbox.Finish(save, c, r); {
 	case errors.Is(err, roles.ErrLost):

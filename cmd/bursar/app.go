@@ -88,7 +88,7 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger, onStep func(roles
 	if cfg.Server.PublicURL == "" && cfg.publicURL() != "" {
 		cfg.Server.Listen = a.public.Addr().String()
 	}
-	if err := a.keepTrialsApart(ctx, cfg); err != nil {
+	if err := keepTrialsApart(ctx, a.store, cfg, true); err != nil {
 		return nil, err
 	}
 	if err := a.startEmbedded(ctx, &cfg); err != nil {
@@ -278,12 +278,13 @@ func (a *App) buildFacts(cfg Config, shops map[string]*gumroad.Shop, step func(r
 
 // keepTrialsApart refuses to go on with a trial's database for real, and the
 // other way round: its names are pinned to the embedded ids, and its buyers
-// would be invited by the real tenant.
-func (a *App) keepTrialsApart(ctx context.Context, cfg Config) error {
+// would be invited by the real tenant. With mark, a database that is neither yet
+// becomes what the config has.
+func keepTrialsApart(ctx context.Context, st *store.Store, cfg Config, mark bool) error {
 	if !cfg.sells() && !cfg.usesEmbeddedTenant() {
 		return nil // nothing of it is about accounts of a tenant
 	}
-	const mark = "made with"
+	const made = "made with"
 	now := "a real provider and shop"
 	trial := cfg.usesEmbeddedTenant()
 	for _, s := range cfg.Shops {
@@ -292,13 +293,13 @@ func (a *App) keepTrialsApart(ctx context.Context, cfg Config) error {
 	if trial {
 		now = "an embedded provider or shop"
 	}
-	was, err := a.store.Inbox().Mark(ctx, mark)
+	was, err := st.Inbox().Mark(ctx, made)
 	switch {
 	case err != nil:
 		return err
-	case was == "":
-		return a.store.Inbox().SetMark(ctx, mark, now)
-	case was != now:
+	case was == "" && mark:
+		return st.Inbox().SetMark(ctx, made, now)
+	case was != now && was != "":
 		return hinted(fmt.Errorf("store: this database was made with %s, and the config now has %s", was, now), "give each its own: change store.url in the config, or delete what was only for trying out")
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,8 +20,8 @@ func backupCommand() *cobra.Command {
 service goes on. The file is compact, readable for its owner alone, and on disk
 when the verb returns; it never replaces another. Postgres has pg_dump for it.
 
-To put it back: stop serve, put the file where store.url points, remove the old
-files with -wal and -shm at the end of their names, start serve. It notices. After
+To put it back: stop serve, remove the old file and those beside it that end in
+-wal and -shm, put the copy where store.url points, start serve. It notices. After
 pg_restore, say so with "bursar backup restored" before the start.`,
 		Example: `  bursar backup /var/backups/bursar-monday.db
   bursar backup restored`,
@@ -36,6 +37,8 @@ pg_restore, say so with "bursar backup restored" before the start.`,
 				return hinted(err, `pg_dump --format=custom --file=FILE DATABASE, as docs/operations.md shows`)
 			case errors.Is(err, store.ErrExists):
 				return hinted(err, "name another one; a backup never replaces a file")
+			case errors.Is(err, fs.ErrNotExist):
+				return hinted(err, "make its folder first, or name another FILE")
 			case err != nil:
 				return err
 			}

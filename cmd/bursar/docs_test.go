@@ -73,8 +73,30 @@ func TestTheGuidesConfigIsAConfig(t *testing.T) {
 	}
 }
 
+// The page on sync: a schedule, and a config that can only read.
+func TestTheSyncPagesConfigsAreConfigs(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(key, []byte("a key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const shop = "[shops.gumroad]\naccess_token = \"t\"\nsecret = \"a-long-enough-secret\"\n"
+	blocks := fences(readDoc(t, "docs/sync.md"), "toml")
+	if len(blocks) != 2 {
+		t.Fatalf("docs/sync.md shows %d configs, want 2", len(blocks))
+	}
+	for _, block := range blocks {
+		cfg, err := parseConfig(strings.ReplaceAll(block+shop, "/run/secrets/sync-read.pem", key))
+		if err != nil {
+			t.Errorf("what the page shows is refused:\n%v", err)
+		}
+		if cfg.Sync.Every == 0 && (cfg.Provider.client().set() || !cfg.Provider.SyncRead.set()) {
+			t.Errorf("it was read as %+v", cfg)
+		}
+	}
+}
+
 func TestTheCommandsThatTheDocsNameExist(t *testing.T) {
-	for _, page := range []string{"README.md", "docs/auth0.md", "docs/gumroad.md", "docs/architecture.md", "CONTRIBUTING.md"} {
+	for _, page := range []string{"README.md", "docs/auth0.md", "docs/gumroad.md", "docs/architecture.md", "docs/sync.md", "docs/operations.md", "docs/scaling.md", "docs/management-api.md", "CONTRIBUTING.md"} {
 		for _, m := range regexp.MustCompile("(?:`|    |^)(?:go run ./cmd/bursar|bursar) ([a-z][a-z -]*)").FindAllStringSubmatch(readDoc(t, page), -1) {
 			words := strings.Fields(m[1])
 			cmd, rest, err := rootCommand().Find(words)

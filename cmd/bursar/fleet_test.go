@@ -249,7 +249,7 @@ func (f *fleet) count(query string) (n int64, err error) {
 	return n, db.QueryRow(query).Scan(&n)
 }
 
-// seed is -seed of the tests of chance: what it was is printed.
+// seed is what a test of chance begins with; it is printed, and BURSAR_SEED repeats it.
 func seed(t *testing.T) uint64 {
 	n := number("BURSAR_SEED", int(time.Now().UnixNano()&0xffffff))
 	t.Logf("BURSAR_SEED=%d", n)

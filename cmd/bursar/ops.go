@@ -39,7 +39,8 @@ func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 	}
 	if a.cfg.sells() {
 		p := a.directory.Stats()
-		body.Provider = providerReadiness{p.Management(), p.Throttled, p.Held}
+		body.Provider = providerReadiness{p.Management(), p.Throttled, p.Held, budgetNow(a.sync.budget)}
+		body.Sync = a.syncNow(ctx)
 		for _, o := range a.resolver.Catalog().Open {
 			body.Unresolved = append(body.Unresolved, o.Error())
 		}
@@ -62,7 +63,8 @@ type readiness struct {
 	Store      string            `json:"store"`
 	Backlog    *backlog          `json:"backlog,omitempty"`
 	Provider   providerReadiness `json:"provider"`
-	Unresolved []string          `json:"unresolved"` // names of the catalog
+	Sync       *syncReadiness    `json:"sync,omitempty"` // the scheduled one
+	Unresolved []string          `json:"unresolved"`     // names of the catalog
 	Keys       []keyReadiness    `json:"keys"`
 }
 
@@ -79,6 +81,8 @@ type providerReadiness struct {
 	Calls     uint64 `json:"calls"`
 	Throttled uint64 `json:"throttled"`
 	Held      uint64 `json:"held"` // not made, because the limit was used up
+
+	Budget *budgetReadiness `json:"budget,omitempty"`
 }
 
 type keyReadiness struct {
@@ -126,6 +130,7 @@ func (a *App) Describe(ch chan<- *prometheus.Desc) {
 	ch <- keysDesc
 	ch <- staleDesc
 	ch <- fetchesDesc
+	describeBudget(ch)
 }
 
 func (a *App) Collect(ch chan<- prometheus.Metric) {
@@ -144,6 +149,7 @@ func (a *App) Collect(ch chan<- prometheus.Metric) {
 		for call, n := range a.directory.Stats().Calls {
 			ch <- prometheus.MustNewConstMetric(callsDesc, prometheus.CounterValue, float64(n), call)
 		}
+		a.collectBudget(ctx, ch)
 	}
 	a.collectTokens(ch)
 }

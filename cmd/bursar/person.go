@@ -74,7 +74,11 @@ func printPerson(w io.Writer, v roles.View, d roles.Decision, cat roles.Catalog)
 		}
 		fmt.Fprintln(w)
 	}
-	if !v.Due.IsZero() {
+	switch {
+	case v.Due.IsZero():
+	case v.Due.Before(time.Now()):
+		fmt.Fprintf(w, "  waits its turn since %s\n", v.Due.UTC().Format(time.RFC3339))
+	default:
 		fmt.Fprintf(w, "  looked at next %s\n", v.Due.UTC().Format(time.RFC3339))
 	}
 

@@ -40,6 +40,9 @@ of their sessions. It asks nobody, and works beside a running service.`,
 			if err != nil {
 				return err
 			}
+			if !rec.Known && len(rec.Deliveries) == 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s: bursar keeps nothing about that address\n", email)
+			}
 			resolver, err := recalled(ctx, cfg, st)
 			if err != nil {
 				return err

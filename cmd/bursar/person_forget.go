@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -79,7 +77,7 @@ func (f *forgetting) run(ctx context.Context, email roles.Email) error {
 		return err
 	}
 	if !f.yes {
-		if err := f.ask(); err != nil {
+		if err := f.ask(ctx); err != nil {
 			return err
 		}
 	}
@@ -169,13 +167,16 @@ func (f *forgetting) mayForget(rec store.Record) error {
 	return nil
 }
 
-func (f *forgetting) ask() error {
+func (f *forgetting) ask(ctx context.Context) error {
 	fmt.Fprint(f.out, "Erase all this? There is no way back. [y/N] ")
-	line, err := bufio.NewReader(f.in).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
+	answer, err := readAnswer(ctx, f.in)
+	switch {
+	case ctx.Err() != nil:
+		fmt.Fprintln(f.out)
+	case err != nil && !errors.Is(err, io.EOF):
 		return err
 	}
-	if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
+	if answer != "y" && answer != "yes" {
 		return hinted(errors.New("person: nothing was erased"), `answer "y", or say --yes`)
 	}
 	return nil

@@ -88,6 +88,9 @@ var serviceVerbs = map[string]verb{
 		if err != nil {
 			return err
 		}
+		if strings.HasPrefix(args[0], "/") {
+			args[0] = "http://" + w.operations + args[0]
+		}
 		var last []byte
 		err = w.await("GET "+args[0]+" to say "+args[1], func() (bool, error) {
 			resp, err := http.Get(args[0])

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"bursar/internal/store"
+	"bursar/provider"
 	"bursar/roles"
 )
 
@@ -70,7 +72,7 @@ func (o *onlyFlags) options(ctx context.Context, cfg Config, p *syncParts) (role
 		}
 	}
 	for _, name := range o.retire {
-		id, err := retiredID(ctx, p.store, cat, name)
+		id, err := retiredID(ctx, cfg, p.store, name)
 		if err != nil {
 			return out, err
 		}
@@ -82,7 +84,7 @@ func (o *onlyFlags) options(ctx context.Context, cfg Config, p *syncParts) (role
 // roleID finds a role of the catalog by name or id.
 func roleID(cat roles.Catalog, name string) (string, error) {
 	var known []string
-	for _, l := range cat.Lines {
+	for _, l := range slices.Concat(cat.Lines, cat.Doubtful, cat.Unseen) {
 		for _, id := range l.Roles {
 			if id == name || cat.Names[id] == name {
 				return id, nil
@@ -96,18 +98,21 @@ func roleID(cat roles.Catalog, name string) (string, error) {
 
 // retiredID finds a role that no line names, by the id that its name was pinned
 // to when one did.
-func retiredID(ctx context.Context, st *store.Store, cat roles.Catalog, name string) (string, error) {
-	if id, err := roleID(cat, name); err == nil {
-		return "", hinted(fmt.Errorf("sync: --retire %s: a line of the catalog still names it (%s)", name, id), "take it out of the config first")
-	}
-	if strings.HasPrefix(name, "rol_") {
-		return name, nil
-	}
+func retiredID(ctx context.Context, cfg Config, st *store.Store, name string) (string, error) {
 	pins, err := st.Ledger().Pins(ctx)
 	if err != nil {
 		return "", err
 	}
-	if id := pins[roles.Name{Of: "role", Name: name}]; id != "" {
+	id := func(name string) string { return cmp.Or(pins[roles.Name{Of: "role", Name: name}], name) }
+	// Also a line whose product is not resolved names its roles.
+	for _, l := range cfg.Catalog {
+		for _, r := range l.Roles {
+			if r == name || id(r) == id(name) {
+				return "", hinted(fmt.Errorf("sync: --retire %s: a line of the catalog still names it (%s)", name, id(r)), "take it out of the config first")
+			}
+		}
+	}
+	if id := id(name); id != name || strings.HasPrefix(id, "rol_") {
 		return id, nil
 	}
 	return "", hinted(fmt.Errorf("sync: --retire %s: bursar has never known a role of that name", name), "give its id, rol_..., as the provider's dashboard shows it")
@@ -179,18 +184,24 @@ with --audit it reads at the provider who holds each role.`,
 // makePlan writes a plan to a file of that name, or to one that is gone at the
 // end, and says on the way what it costs.
 func (p *syncParts) makePlan(ctx context.Context, opts roles.PlanOptions, name string, say io.Writer) (_ *os.File, err error) {
+	var cost roles.Cost
 	if opts.Depth == roles.Audit {
 		if p.read == nil {
 			return nil, p.whyNot
 		}
-		cost, err := p.planner.Estimate(ctx, opts)
-		if err != nil {
+		if cost, err = p.planner.Estimate(ctx, opts); err != nil {
 			return nil, err
 		}
 		fmt.Fprintf(say, "reading takes about %s: %s\n", count(cost.Calls, "call"), cost.How)
 	}
+	if f, err := os.Stat(name); err == nil && !f.Mode().IsRegular() {
+		return nil, hinted(fmt.Errorf("sync: %s is not a file that a plan could take the place of", name), "name a new FILE; --json prints the plan")
+	}
 	file, err := os.CreateTemp(folderOf(name), ".bursar-plan-*")
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, hinted(fmt.Errorf("sync: there is no folder %s for the plan", folderOf(name)), "make it, or name another FILE")
+	case err != nil:
 		return nil, fmt.Errorf("sync: %w", err)
 	}
 	defer func() {
@@ -201,7 +212,7 @@ func (p *syncParts) makePlan(ctx context.Context, opts roles.PlanOptions, name s
 			file.Close()
 		}
 	}()
-	bar := p.progress(say, opts.Depth == roles.Audit)
+	bar := p.progress(say, provider.Audit, cost.Calls)
 	opts.OnProgress = bar.show
 	w := bufio.NewWriterSize(file, 1<<16)
 	if _, err = p.planner.Plan(ctx, opts, w); err == nil {
@@ -209,7 +220,7 @@ func (p *syncParts) makePlan(ctx context.Context, opts roles.PlanOptions, name s
 	}
 	bar.done()
 	if err != nil {
-		return nil, interrupted(ctx, err, "nothing was changed; run it again")
+		return nil, interrupted(ctx, ofProvider(fmt.Errorf("sync: %w", err)), "nothing was changed; run it again")
 	}
 	if name == "" {
 		return file, nil
@@ -233,6 +244,19 @@ func folderOf(name string) string {
 func interrupted(ctx context.Context, err error, next string) error {
 	if ctx.Err() != nil {
 		return hinted(errors.New("sync: stopped"), next)
+	}
+	return err
+}
+
+// ofProvider adds what to do about a provider that does not let us.
+func ofProvider(err error) error {
+	switch {
+	case errors.Is(err, provider.BadCredentials):
+		return hinted(err, `has the secret or the key of the client been changed? "bursar doctor" looks at each client`)
+	case errors.Is(err, provider.MissingScope):
+		return hinted(err, `"bursar doctor" names what each client lacks, docs/management-api.md what it needs`)
+	case errors.Is(err, provider.Unavailable):
+		return hinted(err, "run it again when the provider can be reached")
 	}
 	return err
 }

@@ -22,8 +22,9 @@ func syncAdoptCommand() *cobra.Command {
 		Long: `bursar takes back only the roles that it gave. Roles from before (an older handler,
 the dashboard) stay where they are until they are adopted: from then on they end
 with the purchase, as if bursar had given them. By itself only those are adopted
-that a live purchase allows. It works on bursar's own record; with the plan of an
-audit it also takes into care what that saw at the provider. Without --yes it only
+that a live purchase allows. It works on bursar's own record. With the plan of an
+audit it is about what that found at the provider and the record does not have:
+what somebody gave there to people whom bursar knew already. Without --yes it only
 says what it would adopt.`,
 		Example: `  bursar sync adopt
   bursar sync adopt --role 'Course One' --yes
@@ -39,6 +40,9 @@ says what it would adopt.`,
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return withSync(cmd, *path, func(ctx context.Context, cfg Config, p *syncParts) error {
+			if err := p.upToDate(ctx); *yes && err != nil {
+				return err
+			}
 			opts, err := only.options(ctx, cfg, p)
 			if err != nil {
 				return err
@@ -96,7 +100,7 @@ func printAdopted(w io.Writer, a roles.Adopted, cat roles.Catalog, done bool) {
 		fmt.Fprintf(w, "  %6d  %s (%s)\n", a.Roles[id], printable(cat.Name(id)), id)
 	}
 	if a.Unallowed > 0 {
-		fmt.Fprintf(w, "%d of them no live purchase allows: the next sync takes them away\n", a.Unallowed)
+		fmt.Fprintf(w, "no live purchase allows %d of %d: the next sync takes them away\n", a.Unallowed, n)
 	}
 	if a.Left > 0 {
 		fmt.Fprintf(w, "left as they are: %s that no live purchase allows\n", count(a.Left, "role"))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -9,11 +8,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"bursar/provider"
 	"bursar/roles"
 )
 
@@ -42,7 +41,7 @@ plan it makes one, shows it and asks. Ctrl-C stops it cleanly, and a repeat goes
 			if err != nil {
 				return fmt.Errorf("sync: --max-removals: %w", err)
 			}
-			if err := p.mayWrite(cfg); err != nil {
+			if err := errors.Join(p.mayWrite(cfg), p.upToDate(ctx)); err != nil {
 				return err
 			}
 			file, err := p.planToApply(ctx, cmd, cfg, only, args)
@@ -55,14 +54,18 @@ plan it makes one, shows it and asks. Ctrl-C stops it cleanly, and a repeat goes
 				return hinted(fmt.Errorf("sync: %w", err), `make it anew: bursar sync plan --out FILE`)
 			}
 			if len(args) == 0 && plan.Foot.Adds+plan.Foot.Removals > 0 {
-				if err := agree(cmd, plan, *yes); err != nil {
+				if err := agree(ctx, cmd, plan, *yes); err != nil {
 					return err
 				}
 			}
-			bar := p.progress(cmd.ErrOrStderr(), true)
+			bar := p.progress(cmd.ErrOrStderr(), provider.Sync, plan.Foot.Apply.Calls)
 			done, err := p.applier.Apply(ctx, plan, roles.ApplyOptions{MaxRemovals: limit, SkipMoved: *skip, OnProgress: bar.show})
 			bar.done()
+			done.Calls = max(done.Calls, bar.calls())
 			if err != nil {
+				if done != (roles.Applied{}) {
+					_ = printApplied(cmd.OutOrStdout(), done, *asJSON) // the error says how it ended
+				}
 				return applyRefused(err)
 			}
 			return printApplied(cmd.OutOrStdout(), done, *asJSON)
@@ -93,8 +96,8 @@ func (p *syncParts) planToApply(ctx context.Context, cmd *cobra.Command, cfg Con
 }
 
 // agree shows a plan and asks, if there is somebody to ask.
-func agree(cmd *cobra.Command, plan roles.SavedPlan, yes bool) error {
-	if err := roles.WritePlan(cmd.ErrOrStderr(), plan, roles.TextOptions{}); err != nil || yes {
+func agree(ctx context.Context, cmd *cobra.Command, plan roles.SavedPlan, yes bool) error {
+	if err := roles.WritePlan(cmd.ErrOrStderr(), plan, roles.TextOptions{Asked: true}); err != nil || yes {
 		return err
 	}
 	in, ok := cmd.InOrStdin().(*os.File)
@@ -102,8 +105,11 @@ func agree(cmd *cobra.Command, plan roles.SavedPlan, yes bool) error {
 		return hinted(errors.New("sync: nobody is there to agree to this plan"), "keep it by bursar sync plan --out FILE and apply that, or say --yes")
 	}
 	fmt.Fprint(cmd.ErrOrStderr(), "\nCarry this out? Type yes: ")
-	answer, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil || strings.TrimSpace(answer) != "yes" {
+	answer, err := readAnswer(ctx, in)
+	if ctx.Err() != nil {
+		fmt.Fprintln(cmd.ErrOrStderr())
+	}
+	if err != nil || answer != "yes" {
 		return errors.New("sync: not agreed; nothing was changed")
 	}
 	return nil
@@ -115,9 +121,13 @@ func applyRefused(err error) error {
 	case errors.Is(err, roles.ErrWorldMoved):
 		return hinted(fmt.Errorf("sync: %w", err), "make the plan anew and read it again; --skip-moved leaves out people who have changed")
 	case errors.Is(err, roles.ErrTooManyRemovals):
-		return hinted(fmt.Errorf("sync: %w", err), "has a line of the catalog been lost? if it is meant, say --max-removals with a larger share")
+		next := "has a line of the catalog been lost? if it is meant, say how many"
+		if t := (*roles.TooManyRemovals)(nil); errors.As(err, &t) {
+			next += fmt.Sprintf(": --max-removals %d", t.Planned)
+		}
+		return hinted(fmt.Errorf("sync: %w", err), next)
 	}
-	return fmt.Errorf("sync: %w", err)
+	return ofProvider(fmt.Errorf("sync: %w", err))
 }
 
 func printApplied(w io.Writer, a roles.Applied, asJSON bool) error {
@@ -127,21 +137,25 @@ func printApplied(w io.Writer, a roles.Applied, asJSON bool) error {
 			return err
 		}
 	} else {
-		fmt.Fprintf(w, "%s done: %s given, %s taken away, %s", people(a.Done), count(a.Adds, "role"), count(a.Removals, "role"), count(a.Calls, "call"))
-		if a.Already > 0 {
-			fmt.Fprintf(w, "; as planned already: %s", people(a.Already))
+		switch {
+		case a.Done > 0:
+			fmt.Fprintf(w, "%s done: %s given, %s taken away, by %s\n", people(a.Done), count(a.Adds, "role"), count(a.Removals, "role"), count(a.Calls, "call"))
+		case a.Already+left+a.Calls == 0 && !a.Stopped:
+			fmt.Fprintln(w, "there was nothing to do")
 		}
-		fmt.Fprintln(w)
+		if a.Already > 0 {
+			fmt.Fprintf(w, "nothing was left to do for %s\n", people(a.Already))
+		}
 		for _, l := range []struct {
 			n    int
 			text string
 		}{
-			{a.Moved, "left out, for something about them has changed since the plan"},
-			{a.Failed, "refused by the provider: see the log of serve, or bursar person EMAIL"},
-			{a.HandedOver, "left to serve, which looks at them by itself"},
+			{a.Moved, "left out: something about them has changed since the plan"},
+			{a.Failed, "not done: the provider no longer has one of the roles; bursar doctor says which"},
+			{a.HandedOver, "left to serve, which looks at them by itself; bursar person EMAIL says what somebody waits for"},
 		} {
 			if l.n > 0 {
-				fmt.Fprintf(w, "%d %s\n", l.n, l.text)
+				fmt.Fprintf(w, "%s %s\n", people(l.n), l.text)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +35,9 @@ func withSync(cmd *cobra.Command, path string, do func(context.Context, Config, 
 	return withStore(cmd, path, func(ctx context.Context, cfg Config, st *store.Store) error {
 		if !cfg.sells() {
 			return hinted(errors.New("sync: the config has no shop, so nobody should hold anything"), "add a table such as [shops.gumroad]")
+		}
+		if err := keepTrialsApart(ctx, st, cfg, false); err != nil {
+			return err
 		}
 		log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 		p, err := openSync(ctx, cfg, st, log)
@@ -134,7 +138,7 @@ func newClient(cfg Config, c ClientConfig, b *budget.Limiter, log *slog.Logger, 
 // newBudget is what all our clients at the tenant may ask together.
 func newBudget(cfg Config, st *store.Store, log *slog.Logger) (*budget.Limiter, error) {
 	plan, _ := budget.PlanNamed(cfg.Provider.Plan) // checked with the config
-	return budget.New(budget.Config{Tenant: cfg.Provider.Domain, Plan: plan, Shared: st.Budget(), Log: log})
+	return budget.New(budget.Config{Tenant: auth0.Tenant(cfg.Provider.Domain), Plan: plan, Shared: st.Budget(), Log: log})
 }
 
 // build makes planner and applier of the clients. Where there is none, what needs
@@ -143,7 +147,7 @@ func (p *syncParts) build(cfg Config, enrol *auth0.Directory, log *slog.Logger) 
 	both := auth0.NewSync(p.read, p.write)
 	p.planner, err = roles.NewPlanner(roles.PlannerConfig{
 		Census: p.store.Census(), Catalog: p.resolver.Catalog, Roster: both, Directory: both,
-		Accounts: accountPolicy(cfg), Tenant: cfg.Provider.Domain, Log: log,
+		Accounts: accountPolicy(cfg), Tenant: auth0.Tenant(cfg.Provider.Domain), Log: log,
 	})
 	if err != nil {
 		return err
@@ -159,7 +163,7 @@ func (p *syncParts) build(cfg Config, enrol *auth0.Directory, log *slog.Logger) 
 	p.writes = enrol != nil && p.write != nil
 	p.applier, err = roles.NewApplier(roles.ApplierConfig{
 		Census: p.store.Census(), Directory: both, Roster: both, Catalog: p.resolver.Catalog, Reconciler: reconciler,
-		Accounts: accountPolicy(cfg), Tenant: cfg.Provider.Domain, Observe: cfg.Mode == "observe", Log: log,
+		Accounts: accountPolicy(cfg), Tenant: auth0.Tenant(cfg.Provider.Domain), Observe: cfg.Mode == "observe", Log: log,
 	})
 	return err
 }
@@ -172,9 +176,20 @@ func (p *syncParts) mayWrite(cfg Config) error {
 	case p.whyNot != nil:
 		return p.whyNot
 	case !p.writes:
-		return hinted(errors.New("sync: the config has only the client that reads"), "provider.client_id is the one that creates accounts, [provider.sync_write] the one that gives and takes roles")
+		return hinted(errors.New("sync: the config has only the client that reads"), "to carry a plan out, a config needs provider.client_id, the client that creates accounts; [provider.sync_write] may then give and take the roles")
 	}
 	return nil
+}
+
+// upToDate refuses a database that was put back from a backup and that serve has
+// not seen since: what was bought and refunded after it is not known yet.
+func (p *syncParts) upToDate(ctx context.Context) error {
+	at, err := p.store.BackupOf(ctx)
+	if err != nil || at.IsZero() {
+		return err
+	}
+	return hinted(fmt.Errorf("sync: this database was put back from a backup of %s, and serve has not run since", at.UTC().Format(time.RFC3339)),
+		"start serve: it reads from the shops what came after the backup")
 }
 
 // Close ends what openSync has opened.

@@ -19,8 +19,8 @@ import (
 // while. A delivery is refused at once, so that the shop sends it again; whoever
 // waits for a request wants to know at once, too. But a worker that has done its
 // work has nobody to tell: what it had in hand would stand still until its lease
-// ends. So what the inbox and the ledger write is tried again, as long as its
-// context leaves the time for it; these are steps that may be done twice.
+// ends. So what the inbox, the ledger, the census and the budget write is tried
+// again, as long as its context leaves the time for it; these are steps that may be done twice.
 
 // spare is the time that a context must leave for one more try. A probe, which
 // allows two seconds, gets its answer without any.
@@ -32,6 +32,10 @@ func (in inbox) write(ctx context.Context, doing string, do func(context.Context
 
 func (l ledger) write(ctx context.Context, doing string, do func(context.Context, *tx) error) error {
 	return l.Store.persist(ctx, func() error { return l.Store.write(ctx, doing, do) })
+}
+
+func (c census) write(ctx context.Context, doing string, do func(context.Context, *tx) error) error {
+	return c.Store.persist(ctx, func() error { return c.Store.write(ctx, doing, do) })
 }
 
 // persist tries again while the server is away. Without a deadline it tries
@@ -71,8 +75,8 @@ func (e *postgresEngine) away(err error) bool {
 		return true
 	case errors.As(err, &said):
 		// Class 08 is about connections; the others say that the server is being
-		// stopped, has crashed, or is not up yet.
-		return strings.HasPrefix(said.Code, "08") || slices.Contains([]string{"57P01", "57P02", "57P03"}, said.Code)
+		// stopped, has crashed, is not up yet, or that we stood still for too long.
+		return strings.HasPrefix(said.Code, "08") || slices.Contains([]string{"57P01", "57P02", "57P03", "25P03"}, said.Code)
 	}
 	return slices.ContainsFunc([]error{io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, driver.ErrBadConn}, func(gone error) bool { return errors.Is(err, gone) })
 }

@@ -42,24 +42,24 @@ func parentOf(f roles.Fact) roles.FactKey {
 }
 
 const (
-	theseCharges = `SELECT ` + factColumns + ` FROM {{KEYS}} CROSS JOIN facts
+	theseCharges = `SELECT {{ROW(}}` + factColumns + `{{)}} FROM {{KEYS}} CROSS JOIN facts
 		WHERE shop = wanted.a AND subscription = wanted.b ORDER BY bought_at, ref`
-	theseFacts = `SELECT ` + factColumns + ` FROM {{KEYS}} CROSS JOIN facts
+	theseFacts = `SELECT {{ROW(}}` + factColumns + `{{)}} FROM {{KEYS}} CROSS JOIN facts
 		WHERE shop = wanted.a AND kind = $2 AND ref = wanted.b`
 )
 
 // read fetches what is wanted, and what that wants in turn.
-func (b *background) read(ctx context.Context, r run) error {
+func (b *background) read(ctx context.Context, from bulk) error {
 	if len(b.subscriptions) > 0 {
 		keys := keysOf(b.subscriptions)
-		charges, err := r.facts(ctx, theseCharges, keys)
+		charges, err := from.facts(ctx, theseCharges, keys)
 		if err != nil {
 			return err
 		}
 		for _, f := range charges {
 			b.charges[subscriptionOf(f)] = append(b.charges[subscriptionOf(f)], f)
 		}
-		subscriptions, err := r.facts(ctx, theseFacts, keys, string(roles.Subscription))
+		subscriptions, err := from.facts(ctx, theseFacts, keys, string(roles.Subscription))
 		if err != nil {
 			return err
 		}
@@ -73,7 +73,7 @@ func (b *background) read(ctx context.Context, r run) error {
 		if len(b.parents) == 0 {
 			return nil
 		}
-		parents, err := r.facts(ctx, theseFacts, keysOf(b.parents), string(roles.Sale))
+		parents, err := from.facts(ctx, theseFacts, keysOf(b.parents), string(roles.Sale))
 		if err != nil {
 			return err
 		}

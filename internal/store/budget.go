@@ -28,12 +28,13 @@ const (
 )
 
 // Change takes the time of the database server on Postgres, of this machine on
-// SQLite, and in both of Config.Now, if that was given.
+// SQLite, and in both of Config.Now, if that was given. A change that is made
+// twice has taken a call too much, never one too few.
 func (s shared) Change(ctx context.Context, tenant, bucket string, do func(now time.Time, st *budget.State)) error {
 	if s.commit.closed() {
 		return fmt.Errorf("store: budget: %w", ErrClosed)
 	}
-	err := s.eng.changeBucket(ctx, s.clock, clean(tenant), clean(bucket), do)
+	err := s.persist(ctx, func() error { return s.eng.changeBucket(ctx, s.clock, clean(tenant), clean(bucket), do) })
 	if err != nil {
 		return fmt.Errorf("store: budget: %w", err)
 	}

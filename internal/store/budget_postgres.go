@@ -14,6 +14,14 @@ import (
 // serverTime is asked for when the row is locked, not when we began to wait.
 const serverTime = `SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)`
 
+// Every call of every replica waits for this row. Should a machine vanish or
+// stand still between the two round trips, the server takes it back before
+// whoever waits has given up.
+const (
+	noDisk    = "SET LOCAL synchronous_commit = off"
+	notFrozen = "SET LOCAL idle_in_transaction_session_timeout = '2s'"
+)
+
 // errNoBucket says that there is no row to lock yet.
 var errNoBucket = errors.New("no such bucket yet")
 
@@ -63,11 +71,12 @@ func changeRow(ctx context.Context, conn *pgx.Conn, clock func() time.Time, tena
 	)
 	var begin pgx.Batch
 	begin.Queue("BEGIN ISOLATION LEVEL READ COMMITTED")
-	begin.Queue("SET LOCAL synchronous_commit = off")
+	begin.Queue(noDisk)
+	begin.Queue(notFrozen)
 	begin.Queue(readBucket+" FOR UPDATE", tenant, bucket)
 	begin.Queue(serverTime)
 	results := conn.SendBatch(ctx, &begin)
-	for range 2 {
+	for range 3 {
 		if _, err := results.Exec(); err != nil {
 			results.Close()
 			return err

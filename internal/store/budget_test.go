@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -86,4 +87,80 @@ func TestABucketIsFreeAfterWhoeverGaveUp(t *testing.T) {
 			t.Error("a closed store has changed a bucket")
 		}
 	})
+}
+
+// A machine that stands still in the middle of a change, or is gone without a
+// word, stops nobody else: every call of every replica needs that row.
+func TestAReplicaThatFreezesInAChangeHoldsUpNobodyForLong(t *testing.T) {
+	url := pgtest.URL(t)
+	var replicas []*store.Store
+	for range 2 {
+		s, err := store.Open(t.Context(), store.Config{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		replicas = append(replicas, s)
+	}
+	frozen, thaw, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		runs := 0
+		ended <- replicas[0].Budget().Change(context.Background(), "tenant", "all", func(_ time.Time, st *budget.State) {
+			if runs++; runs == 1 {
+				close(frozen)
+				<-thaw
+			}
+			st.Burst = 1
+		})
+	}()
+	<-frozen
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // what a limiter allows
+	defer cancel()
+	err := replicas[1].Budget().Change(ctx, "tenant", "all", func(_ time.Time, st *budget.State) { st.Burst = 2 })
+	if err != nil {
+		t.Errorf("the other replica: %v", err)
+	}
+	close(thaw)
+	if err := <-ended; err == nil {
+		t.Error("whoever froze has kept a change that the server took back")
+	}
+	err = replicas[0].Budget().Change(t.Context(), "tenant", "all", func(_ time.Time, st *budget.State) {
+		if st.Burst != 2 {
+			t.Errorf("the bucket is %+v, want it as the other replica left it", *st)
+		}
+	})
+	if err != nil {
+		t.Errorf("after the thaw: %v", err)
+	}
+}
+
+// A limiter makes its change to the end, also if nobody waits for it any more.
+func TestCloseWaitsForAChangeOfABucket(t *testing.T) {
+	s, err := store.Open(t.Context(), store.Config{URL: sqliteURL(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- s.Budget().Change(context.Background(), "tenant", "all", func(_ time.Time, st *budget.State) {
+			close(begun)
+			<-goOn
+			st.Burst = 1
+		})
+	}()
+	<-begun
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	select {
+	case err := <-closed:
+		t.Fatalf("closed in the middle of a change: %v", err)
+	case <-time.After(100 * time.Millisecond): // long enough for one that does not wait
+	}
+	close(goOn)
+	if err := <-ended; err != nil {
+		t.Errorf("the change that was under way: %v", err)
+	}
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
 }

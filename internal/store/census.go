@@ -81,9 +81,8 @@ func (c census) BehindAccounts(ctx context.Context, role string, accounts []stri
 	}
 	accounts = slices.Compact(slices.Sorted(slices.Values(accounts)))
 	var list []roles.Belief
-	err := c.read(ctx, "who is behind accounts", func(ctx context.Context, r run) error {
-		var err error
-		list, err = r.beliefs(ctx, role, behindAccounts, keyList(accounts, func(a string) [2]string { return [2]string{a} }), role)
+	err := c.readMany(ctx, "who is behind accounts", func(ctx context.Context, b bulk) (err error) {
+		list, err = b.beliefs(ctx, role, behindAccounts, keyList(accounts, func(a string) [2]string { return [2]string{a} }), role)
 		return err
 	})
 	return list, err
@@ -93,9 +92,8 @@ func (c census) BehindAccounts(ctx context.Context, role string, accounts []stri
 func (c census) Believed(ctx context.Context, role string, before time.Time, each func(roles.Belief) error) error {
 	for person, account, more := "", "", true; more; {
 		var list []roles.Belief
-		err := c.read(ctx, "who is believed to hold a role", func(ctx context.Context, r run) error {
-			var err error
-			list, err = r.beliefs(ctx, role, believedOf, role, person, account, millis(before), pageOfPeople)
+		err := c.readMany(ctx, "who is believed to hold a role", func(ctx context.Context, b bulk) (err error) {
+			list, err = b.beliefs(ctx, role, believedOf, role, person, account, millis(before), pageOfPeople)
 			return err
 		})
 		if err != nil {
@@ -112,22 +110,16 @@ func (c census) Believed(ctx context.Context, role string, before time.Time, eac
 	return ctx.Err()
 }
 
-func (r run) beliefs(ctx context.Context, role, query string, args ...any) ([]roles.Belief, error) {
+func (b bulk) beliefs(ctx context.Context, role, query string, args ...any) ([]roles.Belief, error) {
 	var list []roles.Belief
-	err := r.each(ctx, func(rows *sql.Rows) error {
-		var (
-			b        roles.Belief
-			h        roles.Holding
-			finished int64
-		)
-		err := rows.Scan(&b.Person, &b.Account, &h.Ours, &h.State, &b.Lease, &finished, &b.Held)
-		b.Finished = moment(finished)
+	err := b.each(ctx, func(r *row) {
+		l := roles.Belief{Person: roles.Email(r.text()), Account: r.text()}
+		h := roles.Holding{Account: l.Account, Role: role, Ours: r.flag(), State: roles.HoldingState(r.text())}
 		if h.State != "" {
-			h.Account, h.Role = b.Account, role
-			b.Holding = h
+			l.Holding = h
 		}
-		list = append(list, b)
-		return err
+		l.Lease, l.Finished, l.Held = r.number(), r.moment(), r.flag()
+		list = append(list, l)
 	}, query, args...)
 	return list, err
 }
@@ -138,8 +130,8 @@ func (c census) Views(ctx context.Context, people []roles.Email) ([]roles.View, 
 		return nil, nil
 	}
 	views := make([]roles.View, len(people))
-	err := c.read(ctx, "views", func(ctx context.Context, r run) error {
-		list, err := r.standings(ctx, these(inOrderOnce(people)))
+	err := c.readMany(ctx, "views", func(ctx context.Context, b bulk) error {
+		list, err := b.standings(ctx, these(inOrderOnce(people)))
 		if err != nil {
 			return err
 		}

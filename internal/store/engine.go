@@ -28,6 +28,8 @@ type engine interface {
 	changeBucket(ctx context.Context, clock func() time.Time, tenant, bucket string, do func(time.Time, *budget.State)) error
 	// snapshot starts a transaction that only reads, of one moment.
 	snapshot(ctx context.Context) (*sql.Tx, error)
+	// bulkReaders are for snapshots of which much is read: see bulk.
+	bulkReaders() (*sql.DB, *sql.TxOptions)
 	// again says that a transaction failed only because of another one.
 	again(err error) bool
 	// lockShop keeps other transactions that lock the same shop out until this

@@ -52,6 +52,23 @@ func scanFact(scan func(...any) error) (roles.Fact, error) {
 	return f, json.Unmarshal([]byte(variants), &f.Variants)
 }
 
+// fact reads a fact's columns, which begin the row.
+func (r *row) fact() roles.Fact {
+	f := roles.Fact{Shop: r.text(), Kind: roles.FactKind(r.text()), Ref: r.text(), Subscription: r.text(), Parent: r.text(),
+		Person: roles.Email(r.text()), Email: r.text(), Product: r.text()}
+	if variants := r.text(); variants != noVariants && r.err == nil {
+		r.err = json.Unmarshal([]byte(variants), &f.Variants)
+	}
+	f.Bought, f.State, f.Until, f.At, f.Proof = r.moment(), roles.State(r.text()), r.moment(), r.moment(), roles.Proof(r.number())
+	return f
+}
+
+func (b bulk) facts(ctx context.Context, query string, args ...any) ([]roles.Fact, error) {
+	var facts []roles.Fact
+	err := b.each(ctx, func(r *row) { facts = append(facts, r.fact()) }, query, args...)
+	return facts, err
+}
+
 // factsWhere reads facts by a condition of this package's own making.
 func (r run) factsWhere(ctx context.Context, condition string, args ...any) ([]roles.Fact, error) {
 	return r.facts(ctx, `SELECT `+factColumns+` FROM facts WHERE `+condition, args...)

@@ -78,13 +78,6 @@ func (s *Store) ordersOf(ctx context.Context, p roles.Email) (keys []roles.FactK
 }
 
 func forget(ctx context.Context, t *tx, now time.Time, c roles.Claim, about []int64) (f Forgotten, lost bool, err error) {
-	if t.eng.oneWriter() {
-		// What is deleted is overwritten in the file, and not only its place given
-		// back. It costs, so only a process that forgets somebody does it.
-		if _, err := t.exec(ctx, `PRAGMA secure_delete = ON`); err != nil {
-			return f, false, err
-		}
-	}
 	// The locks are taken in the order in which whoever finishes an event does.
 	if err := t.lockShopsOf(ctx, c.Person); err != nil {
 		return f, false, err

@@ -18,7 +18,7 @@ type inbox struct{ *Store }
 // and it counts as somebody's own wish unless every delivery since the last work
 // was a retry of the shop. What we find ourselves is nobody's wish: it leaves a
 // row that is being retried to its own times, and if it comes from the daily look
-// it queues behind all else. It returns ErrFull at once when the queue is full,
+// or was missed for long it queues behind all else. It returns ErrFull at once when the queue is full,
 // and ErrTooLong for an id that is. Should ctx end first, the delivery may be stored or not.
 func (in inbox) Put(ctx context.Context, ev webhooks.Event) (int64, bool, error) {
 	const put = `
@@ -47,7 +47,7 @@ func (in inbox) Put(ctx context.Context, ev webhooks.Event) (int64, bool, error)
 	}
 	var id, deliveries int64
 	args := []any{ev.Shop, string(ev.Source), ev.Kind, ev.Ref, ev.Key, flag(ev.Retry), millis(received),
-		string(webhooks.New), millis(now), ev.Body, flag(ev.Source == webhooks.Watch)}
+		string(webhooks.New), millis(now), ev.Body, flag(ev.Bulk || ev.Source == webhooks.Watch)}
 	err := in.commit.submitOrFull(ctx, statement{put, args, []any{&id, &deliveries}, dueEvents})
 	switch {
 	case errors.Is(err, ErrFull), errors.Is(err, ErrClosed):

@@ -33,11 +33,21 @@ const reconnectMost = 4 * time.Second
 // the loops also look by themselves, only later.
 func (e *postgresEngine) listen(ctx context.Context, heard func(topics)) error {
 	for failures := 0; ctx.Err() == nil; {
-		err := e.hear(ctx, func(t topics) { failures = 0; heard(t) })
+		var since time.Time
+		err := e.hear(ctx, func(t topics) {
+			if since.IsZero() {
+				since = time.Now()
+			}
+			heard(t)
+		})
 		if ctx.Err() != nil {
 			break
 		}
-		failures++
+		// One that is cut off as soon as it listens is no success: each time
+		// everybody looks for work.
+		if failures++; !since.IsZero() && time.Since(since) >= reconnectMost {
+			failures = 1
+		}
 		wait := due.Backoff(failures, 100*time.Millisecond, reconnectMost)
 		e.log.Warn("lost the connection that hears other replicas; connecting again", "err", err, "wait", wait)
 		timer := time.NewTimer(wait)

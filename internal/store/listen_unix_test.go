@@ -99,3 +99,46 @@ func TestAListenerThatNobodyAnswersConnectsAgain(t *testing.T) {
 	defer syscall.Kill(pid, syscall.SIGCONT) // else the database cannot be dropped
 	l.wants(t, allTopics)
 }
+
+// Something between us and the server that ends each connection at once, or a
+// server that does: everybody is woken by each, so they must not come thick.
+func TestAListenerThatIsCutOffEachTimeComesBackEverMoreSlowly(t *testing.T) {
+	l := listening(t)
+	const cut = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'`
+	n := 0
+	for end := time.After(3 * time.Second); ; {
+		select {
+		case <-l.heard:
+			n++
+			if _, err := l.admin.Exec(t.Context(), cut); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		case <-end:
+		}
+		break
+	}
+	if n > 10 {
+		t.Errorf("%d connections in 3 s, want ten at most", n)
+	}
+}
+
+// Whoever vanishes in the middle of a transaction keeps its locks for half a
+// minute, not for the two hours after which a server asks by itself.
+func TestATransactionMayNotStandStill(t *testing.T) {
+	url := pgtest.URL(t)
+	for sets, want := range map[string]string{"": "30s", "&options=-c%20idle_in_transaction_session_timeout%3D7s": "7s"} {
+		eng, err := openPostgres(t.Context(), url+sets, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		err = eng.(*postgresEngine).db.QueryRowContext(t.Context(), "SHOW idle_in_transaction_session_timeout").Scan(&got)
+		if err != nil || got != want {
+			t.Errorf("with %q: %q, %v, want %q", sets, got, err, want)
+		}
+		if err := eng.close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

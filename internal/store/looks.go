@@ -9,9 +9,12 @@ import (
 )
 
 // Whoever was claimed out of turn is due by nothing: should the worker die before
-// Finish, the end of its lease has them looked at.
+// Finish, the end of its lease has them looked at: as a crowd, for a sync may have
+// had thousands in hand, and whoever buys after that must not wait for them all.
 const dueAfterLease = `
-	UPDATE people SET due_at = CASE WHEN due_at < leased_until THEN due_at ELSE leased_until END
+	UPDATE people SET
+		bulk = CASE WHEN bulk = 0 AND due_at < leased_until THEN 0 ELSE 1 END,
+		due_at = CASE WHEN due_at < leased_until THEN due_at ELSE leased_until END
 	WHERE person IN (SELECT a FROM {{KEYS}})`
 
 // begins says that the provider is about to be asked for something.

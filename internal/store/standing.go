@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"slices"
 
@@ -49,49 +48,37 @@ func keyList[K any](list []K, pair func(K) [2]string) string {
 }
 
 func (g group) ask(columns, table, order string) string {
-	return "SELECT " + columns + " FROM " + table + " WHERE " + g.cond + " ORDER BY " + order
+	return "SELECT {{ROW(}}" + columns + "{{)}} FROM " + table + " WHERE " + g.cond + " ORDER BY " + order
 }
 
 // standings reads the people of the group whom the ledger knows, sorted.
-func (r run) standings(ctx context.Context, g group) ([]roles.Standing, error) {
+func (b bulk) standings(ctx context.Context, g group) ([]roles.Standing, error) {
 	var list []roles.Standing
-	err := r.each(ctx, func(rows *sql.Rows) error {
-		var (
-			s        roles.Standing
-			due      sql.NullInt64
-			finished int64
-		)
-		err := rows.Scan(&s.Person, &s.Status, &s.Note, &due, &s.Attempts, &s.Lease, &s.Generation, &finished)
-		if due.Valid {
-			s.Due = moment(due.Int64)
-		}
-		s.Finished = moment(finished)
+	err := b.each(ctx, func(r *row) {
+		var s roles.Standing
+		s.Person, s.Status, s.Note, s.Due = roles.Email(r.text()), roles.Status(r.text()), r.text(), r.moment()
+		s.Attempts, s.Lease, s.Generation, s.Finished = int(r.number()), r.number(), r.number(), r.moment()
 		list = append(list, s)
-		return err
-	}, g.ask("person, status, note, due_at, attempts, lease, generation, finished_at", "people", "person"), g.args...)
+	}, g.ask("person, status, note, COALESCE(due_at, 0), attempts, lease, generation, finished_at", "people", "person"), g.args...)
 	if err != nil {
 		return nil, err
 	}
 	// Rows come sorted by person, as the list is; what nobody of it has is left out.
-	accounts, err := perPerson(ctx, r, list, func(rows *sql.Rows) (person roles.Email, k roles.Known, err error) {
-		var since int64
-		err = rows.Scan(&person, &k.ID, &k.Created, &k.Held, &since, &k.InviteDue)
-		k.HeldSince = moment(since)
-		return person, k, err
+	accounts, err := perPerson(ctx, b, list, func(r *row) (roles.Email, roles.Known) {
+		return roles.Email(r.text()), roles.Known{ID: r.text(), Created: r.flag(), Held: r.flag(), HeldSince: r.moment(), InviteDue: r.flag()}
 	}, g.ask("person, account, created, held, held_since, invite_due", "accounts", "person, account"), g.args)
 	if err != nil {
 		return nil, err
 	}
-	holdings, err := perPerson(ctx, r, list, func(rows *sql.Rows) (person roles.Email, h roles.Holding, err error) {
-		err = rows.Scan(&person, &h.Account, &h.Role, &h.Ours, &h.State)
-		return person, h, err
+	holdings, err := perPerson(ctx, b, list, func(r *row) (roles.Email, roles.Holding) {
+		return roles.Email(r.text()), roles.Holding{Account: r.text(), Role: r.text(), Ours: r.flag(), State: roles.HoldingState(r.text())}
 	}, g.ask("person, account, role, ours, state", "holdings", "person, account, role"), g.args)
 	if err != nil {
 		return nil, err
 	}
-	facts, err := perPerson(ctx, r, list, func(rows *sql.Rows) (roles.Email, roles.Fact, error) {
-		f, err := scanFact(rows.Scan)
-		return f.Person, f, err
+	facts, err := perPerson(ctx, b, list, func(r *row) (roles.Email, roles.Fact) {
+		f := r.fact()
+		return f.Person, f
 	}, g.ask(factColumns, "facts", "person"), g.args)
 	if err != nil {
 		return nil, err
@@ -99,35 +86,35 @@ func (r run) standings(ctx context.Context, g group) ([]roles.Standing, error) {
 	for i := range list {
 		list[i].Accounts, list[i].Holdings, list[i].Facts = accounts[i], holdings[i], facts[i]
 	}
-	return list, r.explain(ctx, list)
+	return list, b.explain(ctx, list)
 }
 
 // explain adds to everybody's own facts those that explain them; see factsAbout.
-func (r run) explain(ctx context.Context, list []roles.Standing) error {
-	b := newBackground()
+func (b bulk) explain(ctx context.Context, list []roles.Standing) error {
+	behind := newBackground()
 	for i := range list {
 		facts := list[i].Facts
 		slices.SortFunc(facts, func(a, b roles.Fact) int {
 			return cmp.Or(a.Bought.Compare(b.Bought), cmp.Compare(a.Shop, b.Shop), cmp.Compare(a.Ref, b.Ref))
 		})
-		b.wants(facts)
+		behind.wants(facts)
 	}
-	if err := b.read(ctx, r); err != nil {
+	if err := behind.read(ctx, b); err != nil {
 		return err
 	}
 	for i := range list {
-		list[i].Facts = b.about(list[i].Facts)
+		list[i].Facts = behind.about(list[i].Facts)
 	}
 	return nil
 }
 
 // perPerson cuts one long list into a part for each of the people.
-func perPerson[V any](ctx context.Context, r run, list []roles.Standing, scan func(*sql.Rows) (roles.Email, V, error), query string, args []any) ([][]V, error) {
+func perPerson[V any](ctx context.Context, b bulk, list []roles.Standing, scan func(*row) (roles.Email, V), query string, args []any) ([][]V, error) {
 	all := make([]V, 0, len(list))
 	ends := make([]int, len(list)) // in all
 	at := 0
-	err := r.each(ctx, func(rows *sql.Rows) error {
-		person, v, err := scan(rows)
+	err := b.each(ctx, func(r *row) {
+		person, v := scan(r)
 		for at < len(list) && list[at].Person < person {
 			at++
 		}
@@ -135,7 +122,6 @@ func perPerson[V any](ctx context.Context, r run, list []roles.Standing, scan fu
 			all = append(all, v)
 			ends[at] = len(all)
 		}
-		return err
 	}, query, args...)
 	parts, from := make([][]V, len(list)), 0
 	for i, end := range ends {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"sync"
 
@@ -64,16 +63,16 @@ func (c census) Walk(ctx context.Context, f roles.WalkFilter, each func(roles.St
 }
 
 func (c census) page(ctx context.Context, g group) (p page) {
-	p.err = c.read(ctx, "walk", func(ctx context.Context, r run) (err error) {
-		p.list, err = r.standings(ctx, g)
+	p.err = c.readMany(ctx, "walk", func(ctx context.Context, b bulk) (err error) {
+		p.list, err = b.standings(ctx, g)
 		return err
 	})
 	return p
 }
 
 func (c census) after(ctx context.Context, f roles.WalkFilter, after roles.Email) (people []roles.Email, err error) {
-	err = c.read(ctx, "walk", func(ctx context.Context, r run) (err error) {
-		people, err = r.next(ctx, f, after)
+	err = c.readMany(ctx, "walk", func(ctx context.Context, b bulk) (err error) {
+		people, err = b.next(ctx, f, after)
 		return err
 	})
 	return people, err
@@ -93,19 +92,14 @@ const (
 )
 
 // next is whom the filter leaves after somebody, as many as fit a page.
-func (r run) next(ctx context.Context, f roles.WalkFilter, after roles.Email) ([]roles.Email, error) {
+func (b bulk) next(ctx context.Context, f roles.WalkFilter, after roles.Email) ([]roles.Email, error) {
 	who, from := "person > $1", string(after)
 	if f.Person != "" {
 		who, from = "person = $1", string(f.Person)
 	}
 	var people []roles.Email
 	ask := func(query string, args ...any) error {
-		return r.each(ctx, func(rows *sql.Rows) error {
-			var p roles.Email
-			err := rows.Scan(&p)
-			people = append(people, p)
-			return err
-		}, query+who+onePage, append([]any{from, pageOfPeople}, args...)...)
+		return b.each(ctx, func(r *row) { people = append(people, roles.Email(r.text())) }, query+who+onePage, append([]any{from, pageOfPeople}, args...)...)
 	}
 	if f.Role == "" && len(f.Products) == 0 {
 		err := ask(allOf)

@@ -45,7 +45,7 @@ type Config struct {
 	Connection     string           // where accounts are created; empty means DefaultConnection
 	InviteClientID string           // the application in whose name the invite mail goes out; empty means ClientID
 	Duties         []Duty           // what the client is for, to tell missing and excess scopes; empty means all of Duties
-	Budget         *budget.Limiter  // of the tenant, the same for all its clients; nil: one of our own, which learns the plan
+	Budget         *budget.Limiter  // of the Tenant, the same for all its clients; nil: one of our own, which learns the plan
 	Client         *http.Client     // its Transport and Timeout are used, its other fields not; nil means ours, with 10s
 	Now            func() time.Time // nil means time.Now
 	Log            *slog.Logger     // nil means silence
@@ -149,7 +149,7 @@ func build(cfg Config, base *url.URL, sign *signer) (*Directory, error) {
 	}
 
 	if cfg.Budget == nil {
-		own, err := ownBudget(cfg, base.Host)
+		own, err := ownBudget(cfg, Tenant(cfg.Domain))
 		if err != nil {
 			return nil, fmt.Errorf("provider/auth0: %w", err)
 		}
@@ -232,6 +232,20 @@ func baseURL(domain string) (*url.URL, error) {
 		return nil, errors.New("must be https: http is for loopback hosts only")
 	}
 	return &url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host)}, nil
+}
+
+// Tenant is the one name of the tenant whose domain or base URL that is, however
+// it is spelled: whatever is shared about a tenant is kept under it, its budget
+// above all. What New refuses is returned as it stands.
+func Tenant(domain string) string {
+	base, err := baseURL(domain)
+	if err != nil {
+		return domain
+	}
+	if base.Scheme == "https" {
+		return strings.TrimSuffix(base.Host, ":443")
+	}
+	return base.Host
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }

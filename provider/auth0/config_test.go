@@ -78,3 +78,21 @@ func TestDefaultsAreFilledInAndNothingIsAsked(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Two spellings would be two accounts of one limit.
+func TestATenantHasOneNameHoweverItsDomainIsSpelled(t *testing.T) {
+	for _, domain := range []string{
+		"school.eu.auth0.com", "School.EU.auth0.com", "https://school.eu.auth0.com", "https://school.eu.auth0.com/", "HTTPS://school.eu.auth0.com:443/",
+	} {
+		if got := Tenant(domain); got != "school.eu.auth0.com" {
+			t.Errorf("%s is %q", domain, got)
+		}
+	}
+	for domain, want := range map[string]string{
+		"http://127.0.0.1:8443": "127.0.0.1:8443", "https://school.example:8443": "school.example:8443", "not a domain": "not a domain", "": "",
+	} {
+		if got := Tenant(domain); got != want {
+			t.Errorf("%q is %q, want %q", domain, got, want)
+		}
+	}
+}

@@ -70,6 +70,11 @@ func (d *Directory) do(ctx context.Context, op operation, private []string, call
 		if err := d.admit(ctx, op); err != nil {
 			return err
 		}
+		if !d.now().Before(tok.expires) { // it has stood in line for so long
+			if tok, err = d.tokens.holding(ctx, op.scopes); err != nil {
+				return during(op, err)
+			}
+		}
 
 		a := d.attempt(ctx, op, tok, call)
 		retryAt := d.learn(ctx, op, a)

@@ -349,3 +349,29 @@ func TestAClockThatStandsStillDoesNotSpin(t *testing.T) {
 		trouble(t, d.Assign(t.Context(), "auth0|1", []string{"rol_a"}), provider.Throttled)
 	})
 }
+
+// A sync may stand in line for longer than its token lives.
+func TestACallThatHasWaitedForLongGoesOutWithATokenThatIsGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stub{}
+		s.token = func(*http.Request) (*http.Response, error) {
+			n, _ := s.sent()
+			return reply(200, fmt.Sprintf(`{"access_token":"token-%d","expires_in":60,"scope":"update:users create:role_members"}`, n)), nil
+		}
+		s.api = func(*http.Request) (*http.Response, error) {
+			if _, calls := s.sent(); calls == 1 {
+				return reply(429, apiError(429, "too_many_requests", "Global limit has been reached"), "Retry-After: 300"), nil
+			}
+			return reply(204, ""), nil
+		}
+		d := directory(t, s, planned(t, budget.Free))
+		ctx := provider.WithClass(t.Context(), provider.Sync)
+		trouble(t, d.Assign(ctx, "auth0|1", []string{"rol_a"}), provider.Throttled)
+		if err := d.Assign(ctx, "auth0|1", []string{"rol_a"}); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"Bearer token-1", "Bearer token-2"}; !slices.Equal(s.bearers, want) {
+			t.Errorf("the calls had %v, want %v", s.bearers, want)
+		}
+	})
+}

@@ -26,7 +26,9 @@ const saidLimit = 200
 func redact(message string, private []string) string {
 	s := strings.ToValidUTF8(message, "?")
 	private = slices.Clone(private)
-	for _, p := range private {
+	for i, p := range private {
+		p = strings.ToValidUTF8(p, "?") // as in s, and no pattern may hold anything else
+		private[i] = p
 		// An address is often quoted without its host, as a user name.
 		if local, _, is := strings.Cut(p, "@"); is && len(local) > 2 {
 			private = append(private, local)

@@ -7,7 +7,7 @@ import (
 )
 
 func TestWhatMayBeSaid(t *testing.T) {
-	private := []string{"odd name@example.com", "hunter2", "hunter2-and-more", ""}
+	private := []string{"odd name@example.com", "hunter2", "hunter2-and-more", "", "b\xffd@example.com"}
 	for message, want := range map[string]string{
 		"":                                   "",
 		"The user already exists.":           "The user already exists.",
@@ -22,6 +22,7 @@ func TestWhatMayBeSaid(t *testing.T) {
 		"token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln": "token [token]",
 		"two\r\nlines\x00here":                            "two lines here",
 		"bad \xff utf8":                                   "bad ? utf8",
+		"no user b\xffd":                                  "no user [private]",
 		strings.Repeat("word ", 60):                       strings.Repeat("word ", 40) + "...",
 	} {
 		if got := redact(message, private); got != want {

@@ -32,7 +32,10 @@ func NamedTime(h http.Header, now time.Time) (time.Time, bool) {
 			at = after
 		}
 	}
-	return at, at.After(now)
+	if !at.After(now) {
+		return time.Time{}, false
+	}
+	return at, true
 }
 
 // resetTime reads x-ratelimit-reset, in UNIX seconds; zero if there is none.

@@ -181,9 +181,12 @@ func TestAnEmptyBucketDoesNotHoldTheOther(t *testing.T) {
 func TestABare429IsAnsweredByALongerPauseEachTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := limiter(t, on(Enterprise))
+		// A time that is over is none: a second that was rounded down, a wrong clock.
+		over := time.Now().Add(-time.Minute).UTC().Format(http.TimeFormat)
 		for i, want := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
 			l.Admit(as(t.Context(), provider.Sync), "x")
-			until := l.Learn(t.Context(), "x", 429, http.Header{})
+			h := []http.Header{{}, {"Retry-After": {"0"}}, {"Retry-After": {over}}}[i%3]
+			until := l.Learn(t.Context(), "x", 429, h)
 			if wait := time.Until(until); wait != want*time.Second {
 				t.Errorf("refusal %d: %v, want %ds", i, wait, want)
 			}

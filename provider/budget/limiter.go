@@ -123,6 +123,9 @@ func (l *Limiter) Admit(ctx context.Context, call string) (until time.Time, yiel
 			wait = min(wait, left) // the first answer is on its way, and may say much more
 		}
 		if wait >= left+nearly {
+			if a.poked() {
+				continue // what was said is over: an answer came meanwhile
+			}
 			ln.leave(a)
 			l.hold(a.class, began, waited)
 			return at, v.yielded, nil

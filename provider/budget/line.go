@@ -174,6 +174,16 @@ func (ln *line) poke() { // ln.mu is held
 	ln.wake = make(chan struct{})
 }
 
+// poked reports whether there was a poke since a has asked.
+func (a *asker) poked() bool {
+	select {
+	case <-a.wake:
+		return true
+	default:
+		return false
+	}
+}
+
 // sleep waits for the time, for a poke, or for the end of ctx, which alone is an
 // error.
 func (a *asker) sleep(ctx context.Context, wait time.Duration) error {

@@ -110,6 +110,29 @@ var manyAtOnce = map[string]func(*harness){
 		h.same("due after it", names(h.people()), []string{"0@example.com"})
 	},
 
+	"Whom a sync that died had begun with waits behind who buys after it": func(h *harness) {
+		h.crowd(3)
+		claims := h.claimThese("0@example.com", "1@example.com", "2@example.com")
+		var intents []roles.ClaimedMemory
+		for i, c := range claims {
+			intents = append(intents, roles.ClaimedMemory{Claim: c, Memory: roles.Memory{
+				Holdings: []roles.Holding{{Account: fmt.Sprint("auth0|", i), Role: "rol_1", Ours: true, State: roles.Intended}}}})
+		}
+		_, err := h.store.Census().RememberMany(h.Context(), intents)
+		h.ok(err)
+		h.tell(webhooks.Webhook, become(sale("1", "1@example.com"), roles.Refunded, time.Second))
+		h.clock.pass(lease)
+		h.tell(webhooks.Webhook, sale("a", buyer))
+		list, crowd := h.people(), map[roles.Email]bool{}
+		for _, c := range list {
+			crowd[c.Person] = c.Bulk
+		}
+		h.same("of a crowd", crowd, map[roles.Email]bool{"1@example.com": false, buyer: false, "0@example.com": true, "2@example.com": true})
+		if len(list) != 4 || list[0].Bulk || list[1].Bulk {
+			h.Errorf("claimed %v", list)
+		}
+	},
+
 	"A removal that many share counts at once, and warns whoever else has the account": func(h *harness) {
 		held := roles.Holding{Account: "auth0|1", Role: "rol_1", Ours: true, State: roles.Held}
 		h.share(held)
