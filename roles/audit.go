@@ -164,15 +164,18 @@ func (m *making) strangers(ctx context.Context, role string, list []provider.Mem
 	if err != nil {
 		return nil, err
 	}
-	bought := map[Email]bool{}
+	bought, known := map[Email]bool{}, map[Email]bool{}
 	for _, v := range views {
-		bought[v.Person] = len(v.Facts) > 0
+		bought[v.Person], known[v.Person] = len(v.Facts) > 0, len(v.Accounts) > 0
 	}
 	var out []PlanEntry
 	for i, a := range list {
 		why := whyStranger
-		if bought[people[i]] {
+		switch p := people[i]; {
+		case bought[p] && known[p]:
 			why = whyAnother
+		case bought[p]:
+			why = whyNotYet
 		}
 		out = append(out, PlanEntry{Lines: []PlanLine{{Verdict: Unknown, Account: a.ID, Email: a.Email, Role: role, Name: m.cat.Name(role), Why: why}}})
 	}

@@ -175,7 +175,7 @@ func TestAnAuditFindsWhatWasChangedAtTheProvider(t *testing.T) {
 	s.dir.set(ada, []string{"rol_one"}, false)                                  // taken away
 	s.dir.set(bob, []string{"rol_two"}, true)                                   // given
 	s.tell(sale("s2", product("club")), sale("c1", person("cyd@example.test"))) // cyd's account nobody knows of yet
-	for id, email := range map[string]string{"x|1": "eve@example.test", "x|2": "cyd@example.test", "x|3": ""} {
+	for id, email := range map[string]string{"x|1": "eve@example.test", "x|2": "cyd@example.test", "x|3": "", "x|4": "bob@example.test"} {
 		s.dir.users[id] = &provider.Account{ID: id, Email: email}
 		s.dir.set(id, []string{"rol_pro"}, true)
 	}
@@ -184,14 +184,15 @@ func TestAnAuditFindsWhatWasChangedAtTheProvider(t *testing.T) {
 	_, p := s.plan(roles.PlanOptions{Depth: roles.Audit})
 	wantPlan(t, p,
 		"unknown rol_pro x|1: no purchase is known of whoever has this account",
-		"unknown rol_pro x|2: somebody with this e-mail has bought, but this is not the account that carries their roles",
+		"unknown rol_pro x|2: somebody with this e-mail has bought, and has not been looked at yet",
 		"unknown rol_pro x|3: no purchase is known of whoever has this account",
+		"unknown rol_pro x|4: somebody with this e-mail has bought, but this is not the account that carries their roles",
 		"ada drifted rol_one assign seen gone",
 		"ada untouched rol_club seen there",
 		"bob drifted rol_two seen there",
 		"cyd add rol_one assign")
 	s.wantCalls("members", "members", "members", "members", "members") // four roles, one of two pages
-	if f := p.Foot; f.Counts[roles.Unknown] != 3 || f.Counts[roles.Drifted] != 2 || f.Adds != 2 || f.Removals != 0 || f.Read.Calls != 5 {
+	if f := p.Foot; f.Counts[roles.Unknown] != 4 || f.Counts[roles.Drifted] != 2 || f.Adds != 2 || f.Removals != 0 || f.Read.Calls != 5 {
 		t.Errorf("the foot is %+v", f)
 	}
 }

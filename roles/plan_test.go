@@ -110,7 +110,7 @@ func TestEachLineOfAPlanSaysWhatAndWhy(t *testing.T) {
 		{"gone from a held account", accounts(standing(live, ours("rol_one", roles.Held)), held), []roles.Sighting{gone("rol_one")}, catalog,
 			[]string{"held rol_one seen gone: " + waits + " [s1 live]"}},
 		{"given in the dashboard", standing(refunded), []roles.Sighting{there("rol_one")}, catalog,
-			[]string{"drifted rol_one seen there: given at the provider, and no purchase allows it; not ours to take: sync adopt takes it into care [s1 refunded]"}},
+			[]string{"drifted rol_one seen there: given at the provider, and no purchase allows it; not ours to take; sync adopt PLAN --also-unallowed takes it into care [s1 refunded]"}},
 		{"given in the dashboard to somebody who has bought it", standing(live), []roles.Sighting{there("rol_one")}, catalog,
 			[]string{"untouched rol_one seen there: bought, and somebody else gave it at the provider already [s1 live]"}},
 		{"an assignment that did arrive", standing(live, ours("rol_one", roles.Intended)), []roles.Sighting{there("rol_one")}, catalog,

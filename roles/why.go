@@ -12,7 +12,7 @@ const (
 	whyNewcomer  = "bought; an account is looked up or created"
 	whyHeld      = "bought, but an unverified account has that e-mail: waits until the mailbox's owner has set a new password"
 	whyHeldThere = "the account is held, and has the role already"
-	whyGiven     = "given at the provider, and no purchase allows it; not ours to take: sync adopt takes it into care"
+	whyGiven     = "given at the provider, and no purchase allows it; not ours to take; sync adopt PLAN --also-unallowed takes it into care"
 	whyBefore    = "was there before bursar"
 	whyUnmanaged = "the catalog no longer names this role"
 	whyOpen      = "a name in the catalog is not resolved yet, and may allow it"
@@ -21,6 +21,7 @@ const (
 	whyArrived   = "bought; an assignment without an answer did arrive"
 	whyGone      = "gone at the provider already, and no purchase allows it"
 	whyStranger  = "no purchase is known of whoever has this account"
+	whyNotYet    = "somebody with this e-mail has bought, and has not been looked at yet"
 	whyAnother   = "somebody with this e-mail has bought, but this is not the account that carries their roles"
 )
 

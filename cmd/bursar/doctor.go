@@ -253,6 +253,9 @@ func (x *examination) shops(ctx context.Context, cfg Config, st *store.Store, d 
 		return
 	}
 	cat := resolver.Catalog()
+	if len(cfg.Catalog) == 0 {
+		x.bad("catalog", "it is empty: nobody gets anything, and what was given stays\nadd [[catalog]] lines")
+	}
 	for _, o := range cat.Open {
 		x.ok("catalog", "%v", o)
 	}

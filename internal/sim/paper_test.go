@@ -92,7 +92,9 @@ func (s *sheet) settle(t *testing.T) {
 			t.Errorf("%s has no row %s; run this test with -draw", s.path(), key)
 			continue
 		}
+		t.Logf("%s, %s", s.name, key)
 		for i := s.keys; i < len(row); i++ {
+			t.Logf("  %-24s %10s, on paper %s", s.columns[i], row[i], want[i])
 			if !near(s.columns[i], row[i], want[i]) {
 				t.Errorf("%s, %s: %s is %s now and %s on paper; run this test with -draw", s.name, key, s.columns[i], row[i], want[i])
 			}
