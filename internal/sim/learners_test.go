@@ -24,7 +24,7 @@ import (
 
 // learners is how many the comparison with the naive way is made for. The race
 // detector makes it ten times slower, and finds as much with few.
-var learners = flag.Int("learners", 3_000, "learners of the comparison with the naive way")
+var learners = flag.Int("learners", 2_000, "learners of the comparison with the naive way")
 
 const (
 	roleCount = 20

@@ -54,13 +54,13 @@ const (
 	behindAccounts = `
 		SELECT a.person AS person, a.account AS account, COALESCE(h.ours, 0) AS ours, COALESCE(h.state, '') AS state,
 			p.lease AS lease, p.finished_at AS finished_at, a.held AS held
-		FROM {{KEYS}} CROSS JOIN accounts AS a
+		FROM {{LIST}} CROSS JOIN accounts AS a
 		JOIN people AS p ON p.person = a.person
 		LEFT JOIN holdings AS h ON h.person = a.person AND h.account = a.account AND h.role = $2
 		WHERE a.account = wanted.a
 		UNION ALL
 		SELECT h.person, h.account, h.ours, h.state, p.lease, p.finished_at, 0
-		FROM {{KEYS}} CROSS JOIN holdings AS h
+		FROM {{LIST}} CROSS JOIN holdings AS h
 		JOIN people AS p ON p.person = h.person
 		WHERE h.account = wanted.a AND h.role = $2
 			AND NOT EXISTS (SELECT 1 FROM accounts AS a WHERE a.person = h.person AND a.account = h.account)
@@ -82,7 +82,7 @@ func (c census) BehindAccounts(ctx context.Context, role string, accounts []stri
 	accounts = slices.Compact(slices.Sorted(slices.Values(accounts)))
 	var list []roles.Belief
 	err := c.readMany(ctx, "who is behind accounts", func(ctx context.Context, b bulk) (err error) {
-		list, err = b.beliefs(ctx, role, behindAccounts, keyList(accounts, func(a string) [2]string { return [2]string{a} }), role)
+		list, err = b.beliefs(ctx, role, behindAccounts, listOf(accounts), role)
 		return err
 	})
 	return list, err

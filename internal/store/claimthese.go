@@ -16,19 +16,19 @@ const (
 	takeThese = `
 		WITH free AS MATERIALIZED (
 			SELECT person FROM people
-			WHERE person IN (SELECT a FROM {{KEYS}}) AND (leased_until <= $2 OR leased_until > $4)
+			WHERE person IN (SELECT a FROM {{LIST}}) AND (leased_until <= $2 OR leased_until > $4)
 			ORDER BY person {{SKIP LOCKED}})
 		UPDATE people SET lease = lease + 1, leased_until = $3
 		WHERE person IN (SELECT person FROM free)
 		RETURNING person, bulk, due_at, generation, lease, attempts, recheck`
 	lockThese = `
 		SELECT person, lease, generation, due_at, recheck FROM people
-		WHERE person IN (SELECT a FROM {{KEYS}}) ORDER BY person {{LOCK}}`
+		WHERE person IN (SELECT a FROM {{LIST}}) ORDER BY person {{LOCK}}`
 	recheckThese = `
 		UPDATE people SET recheck = 1, generation = generation + 1,
 			bulk = CASE WHEN bulk = 0 AND due_at <= $2 THEN 0 ELSE 1 END,
 			due_at = CASE WHEN due_at < $2 THEN due_at ELSE $2 END
-		WHERE person IN (SELECT a FROM {{KEYS}})`
+		WHERE person IN (SELECT a FROM {{LIST}})`
 )
 
 // ClaimThese returns the claims sorted by person.
@@ -44,7 +44,7 @@ func (c census) ClaimThese(ctx context.Context, now time.Time, lease time.Durati
 			claim, _, err := scanClaim(rows, until)
 			claims = append(claims, claim)
 			return err
-		}, takeThese, emailList(people), millis(now), millis(until), millis(tooLongALease(now, lease)))
+		}, takeThese, listOf(people), millis(now), millis(until), millis(tooLongALease(now, lease)))
 	})
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (t *tx) lockThese(ctx context.Context, people []roles.Email) (map[roles.Ema
 		err := rows.Scan(&p, &row.lease, &row.generation, &row.due, &row.recheck)
 		locked[p] = row
 		return err
-	}, lockThese, emailList(people))
+	}, lockThese, listOf(people))
 	return locked, err
 }
 
@@ -85,7 +85,7 @@ func (c census) RecheckThese(ctx context.Context, people []roles.Email) error {
 		if _, err := t.lockThese(ctx, people); err != nil {
 			return err
 		}
-		n, err := t.exec(ctx, recheckThese, emailList(people), millis(c.now()))
+		n, err := t.exec(ctx, recheckThese, listOf(people), millis(c.now()))
 		if n > 0 {
 			t.wake(duePeople)
 		}

@@ -15,7 +15,7 @@ const dueAfterLease = `
 	UPDATE people SET
 		bulk = CASE WHEN bulk = 0 AND due_at < leased_until THEN 0 ELSE 1 END,
 		due_at = CASE WHEN due_at < leased_until THEN due_at ELSE leased_until END
-	WHERE person IN (SELECT a FROM {{KEYS}})`
+	WHERE person IN (SELECT a FROM {{LIST}})`
 
 // begins says that the provider is about to be asked for something.
 func begins(h roles.Holding) bool { return h.Ours && h.State != roles.Held }
@@ -61,7 +61,7 @@ func (c census) RememberMany(ctx context.Context, list []roles.ClaimedMemory) (l
 		if len(begun) == 0 {
 			return nil
 		}
-		_, err = t.exec(ctx, dueAfterLease, emailList(begun))
+		_, err = t.exec(ctx, dueAfterLease, listOf(begun))
 		return err
 	})
 	if err != nil {
@@ -114,7 +114,7 @@ func accountsIn(m roles.Memory) []string {
 	return accounts
 }
 
-const othersBehind = `SELECT person FROM accounts WHERE account IN (SELECT a FROM {{KEYS}})`
+const othersBehind = `SELECT person FROM accounts WHERE account IN (SELECT a FROM {{LIST}})`
 
 // lockAround locks whoever the looks are about, and whoever they will warn: all
 // at once and in one order, for each of them may be warning the other.
@@ -134,7 +134,7 @@ func (t *tx) lockAround(ctx context.Context, list []roles.ClaimedOutcome) error 
 			people = append(people, p)
 			return err
 		}, othersBehind,
-			keyList(accounts, func(a string) [2]string { return [2]string{a} }))
+			listOf(accounts))
 		if err != nil {
 			return err
 		}

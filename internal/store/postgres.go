@@ -86,6 +86,7 @@ var postgresWords = strings.NewReplacer(
 	"{{SKIP LOCKED}}", "FOR UPDATE SKIP LOCKED",
 	"{{ROW(}}", "",
 	"{{)}}", "",
+	"{{LIST}}", `(SELECT value AS a FROM json_array_elements_text($1::json)) AS wanted`,
 	"{{KEYS}}", `(SELECT value ->> 0 AS a, value ->> 1 AS b FROM json_array_elements($1::json)) AS wanted`,
 )
 

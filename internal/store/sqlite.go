@@ -94,6 +94,7 @@ var sqliteWords = strings.NewReplacer(
 	"{{SKIP LOCKED}}", "",
 	"{{ROW(}}", "concat_ws(char(0), ",
 	"{{)}}", ")",
+	"{{LIST}}", `(SELECT value AS a FROM json_each($1)) AS wanted`,
 	"{{KEYS}}", `(SELECT value ->> 0 AS a, value ->> 1 AS b FROM json_each($1)) AS wanted`,
 )
 

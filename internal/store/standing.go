@@ -26,11 +26,16 @@ func span(after, last roles.Email) group {
 
 // these are some people.
 func these(people []roles.Email) group {
-	return group{"person IN (SELECT a FROM {{KEYS}})", []any{emailList(people)}}
+	return group{"person IN (SELECT a FROM {{LIST}})", []any{listOf(people)}}
 }
 
-func emailList(people []roles.Email) string {
-	return keyList(people, func(p roles.Email) [2]string { return [2]string{string(p)} })
+// listOf is what {{LIST}} unfolds into rows of one column, a.
+func listOf[S ~string](list []S) string {
+	texts := make([]string, 0, len(list))
+	for _, s := range list {
+		texts = append(texts, clean(string(s)))
+	}
+	return asJSON(texts)
 }
 
 // keyList is what {{KEYS}} unfolds into rows of two columns, a and b.
@@ -40,12 +45,22 @@ func keyList[K any](list []K, pair func(K) [2]string) string {
 		p := pair(k)
 		pairs = append(pairs, [2]string{clean(p[0]), clean(p[1])})
 	}
-	text, err := json.Marshal(pairs)
+	return asJSON(pairs)
+}
+
+func asJSON(texts any) string {
+	b, err := json.Marshal(texts)
 	if err != nil {
 		panic(err) // strings only
 	}
-	return string(text)
+	return string(b)
 }
+
+const (
+	standingColumns = `person, status, note, COALESCE(due_at, 0), attempts, lease, generation, finished_at`
+	knownColumns    = `person, account, created, held, held_since, invite_due`
+	holdingColumns  = `person, account, role, ours, state`
+)
 
 func (g group) ask(columns, table, order string) string {
 	return "SELECT {{ROW(}}" + columns + "{{)}} FROM " + table + " WHERE " + g.cond + " ORDER BY " + order
@@ -59,20 +74,20 @@ func (b bulk) standings(ctx context.Context, g group) ([]roles.Standing, error) 
 		s.Person, s.Status, s.Note, s.Due = roles.Email(r.text()), roles.Status(r.text()), r.text(), r.moment()
 		s.Attempts, s.Lease, s.Generation, s.Finished = int(r.number()), r.number(), r.number(), r.moment()
 		list = append(list, s)
-	}, g.ask("person, status, note, COALESCE(due_at, 0), attempts, lease, generation, finished_at", "people", "person"), g.args...)
+	}, g.ask(standingColumns, "people", "person"), g.args...)
 	if err != nil {
 		return nil, err
 	}
 	// Rows come sorted by person, as the list is; what nobody of it has is left out.
 	accounts, err := perPerson(ctx, b, list, func(r *row) (roles.Email, roles.Known) {
 		return roles.Email(r.text()), roles.Known{ID: r.text(), Created: r.flag(), Held: r.flag(), HeldSince: r.moment(), InviteDue: r.flag()}
-	}, g.ask("person, account, created, held, held_since, invite_due", "accounts", "person, account"), g.args)
+	}, g.ask(knownColumns, "accounts", "person, account"), g.args)
 	if err != nil {
 		return nil, err
 	}
 	holdings, err := perPerson(ctx, b, list, func(r *row) (roles.Email, roles.Holding) {
 		return roles.Email(r.text()), roles.Holding{Account: r.text(), Role: r.text(), Ours: r.flag(), State: roles.HoldingState(r.text())}
-	}, g.ask("person, account, role, ours, state", "holdings", "person, account, role"), g.args)
+	}, g.ask(holdingColumns, "holdings", "person, account, role"), g.args)
 	if err != nil {
 		return nil, err
 	}

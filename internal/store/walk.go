@@ -9,8 +9,9 @@ import (
 )
 
 // pageOfPeople is how many people a Walk reads at once. Three pages are in
-// memory at most: one that is looked at and two that are read.
-const pageOfPeople = 2000
+// memory at most: one that is looked at and two that are read, together some
+// 50 MB. Smaller ones cost more: the garbage collector runs once a page or so.
+const pageOfPeople = 5000
 
 // A page is the answer of whoever reads it.
 type page struct {
