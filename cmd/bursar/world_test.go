@@ -27,7 +27,7 @@ import (
 )
 
 // patience is how long anything may take that is waited for.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 // A world is a tenant and a shop in the test's process, and a bursar in its
 // own, which knows of them by its config file alone.
